@@ -1,0 +1,1 @@
+"""From chain to tables: fetch, decode, store and fold the events of programs on Solana and EVM."""
