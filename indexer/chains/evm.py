@@ -1,0 +1,400 @@
+"""Reads an EVM chain: logs by range, headers by batch, each checked against the other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from indexer.chains import bloom
+from indexer.chains.evm_logs import Log, block_hashes, columns, from_receipts
+from indexer.chains.raw import Blocks, RawRange, Tip
+from indexer.chains.reader import Block
+from indexer.chains.stream import Width, in_order
+from indexer.chains.watch import Watch
+from indexer.config import Chain
+from indexer.errors import Fatal, Retryable
+from indexer.rpc.client import Rpc
+from indexer.rpc.errors import Kind, NodeFatal, NodeRetryable
+from indexer.rpc.subscription import Subscription
+
+Header = Mapping[str, Any]
+"""A block object of eth_getBlockByNumber without its transactions."""
+
+FINAL_DEPTH = 64
+"""Blocks behind the head that count as final where nodes know no ``finalized`` tag: two epochs
+of Ethereum's."""
+_ATTEMPTS = 5
+_HEADERS_AT_ONCE = 250
+_UNFINAL_WIDTH = 128
+"""Blocks of one request where every header is wanted."""
+
+
+class EvmReader:
+    """A ``Reader`` over JSON-RPC.
+
+    ``events`` and ``max_bytes`` bound what ``stream`` asks for at once and holds; ``budget`` is
+    requests per second and node.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        watch: Watch,
+        *,
+        events: int = 20_000,
+        max_bytes: int = 96 << 20,
+        budget: float | None = None,
+        attempts: int = 6,
+        timeout: float = 30.0,
+    ) -> None:
+        self.chain = chain
+        self.watch = watch
+        self.rpc = Rpc(
+            chain.rpc, name=chain.name, budget=budget, attempts=attempts, timeout=timeout
+        )
+        self._news = Subscription(chain.ws, [("eth_subscribe", ["newHeads"])]) if chain.ws else None
+        self._filter = bloom.Filter(watch.addresses, watch.topics)
+        self._blooms = True
+        self._missing: set[str] = set()
+        self._finalized_tag = True
+        self._finalized = 0
+        self._max_bytes = max_bytes
+        self._width = Width(events=events, nbytes=max_bytes // 4, start=256, cap=1 << 17)
+
+    async def aclose(self) -> None:
+        if self._news is not None:
+            await self._news.aclose()
+        await self.rpc.aclose()
+
+    async def check(self) -> None:
+        answers = await self.rpc.ask_each([("eth_chainId", [])])
+        reached = False
+        for endpoint, answer in answers:
+            if isinstance(answer, Exception):
+                continue
+            reached = True
+            got = _int(answer[0])
+            if got != self.chain.chain_id:
+                raise Fatal(
+                    f"{self.chain.name}: {endpoint.label} serves chain id {got}, but "
+                    f"chains.{self.chain.name}.chain_id is {self.chain.chain_id}: "
+                    "correct one of the two"
+                )
+        if not reached:
+            raise Fatal(unreachable(self.chain, answers[0][1], "chainfold localnet"))
+        for address in sorted(self.watch.addresses):
+            code = await self.rpc.call("eth_getCode", [address, "latest"])
+            if code in ("0x", "0x0", None):
+                raise Fatal(
+                    f"{self.chain.name}: no contract at {address} on chain id "
+                    f"{self.chain.chain_id}: correct the program's address, or deploy it first"
+                )
+
+    async def tip(self) -> Tip:
+        tags = ["latest", "finalized"] if self._finalized_tag else ["latest"]
+        calls = [("eth_getBlockByNumber", [tag, False]) for tag in tags]
+        answers = await self.rpc.ask_each(calls)
+        best: Header | None = None
+        finalized = 0
+        failure: Exception | None = None
+        for endpoint, answer in answers:
+            if isinstance(answer, Exception):
+                failure = failure or answer
+                continue
+            latest, final = answer[0], answer[1] if len(answer) > 1 else None
+            if latest is None:
+                continue
+            height = _int(latest["number"])
+            endpoint.saw_head(height)
+            if best is None or height > _int(best["number"]):
+                best = latest
+            if final is not None:
+                finalized = max(finalized, _int(final["number"]))
+        if best is None:
+            if self._finalized_tag and isinstance(failure, NodeFatal):
+                # Chains without proof of stake's tags; the next try says if that was it.
+                self._finalized_tag = False
+                return await self.tip()
+            raise failure or Retryable(f"{self.chain.name}: no node knows its latest block")
+        latest = _int(best["number"])
+        if not self._finalized_tag:
+            finalized = max(0, latest - FINAL_DEPTH)
+        self._finalized = max(self._finalized, min(finalized, latest))
+        return Tip(latest, best["hash"], self._finalized, _int(best["timestamp"]))
+
+    async def block(self, height: int) -> Block | None:
+        return (await self.blocks([height]))[0]
+
+    async def blocks(self, heights: Sequence[int]) -> list[Block | None]:
+        headers, _ = await self._headers(heights)
+        return [
+            None if h is None
+            else Block(h["hash"], h["parentHash"], height - 1, _int(h["timestamp"]))
+            for height, h in zip(heights, headers, strict=True)
+        ]  # fmt: skip
+
+    async def wake(self, timeout: float) -> bool:
+        if self._news is None:
+            await asyncio.sleep(timeout)
+            return False
+        return await self._news.wait(timeout)
+
+    async def fetch(self, first: int, last: int, *, finalized: bool) -> RawRange:
+        if not 0 <= first <= last:
+            raise ValueError(f"no range: {first}..{last}")
+        attempt = 0
+        while True:
+            try:
+                if finalized:
+                    return await self._fetch_finalized(first, last)
+                return await self._fetch_unfinalized(first, last)
+            except NodeRetryable:
+                raise  # The client has tried already.
+            except Retryable:
+                attempt += 1
+                if attempt == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
+
+    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncIterator[RawRange]:
+        async def fetch(a: int, b: int) -> RawRange:
+            return await self.fetch(a, b, finalized=finalized)
+
+        def cap() -> int | None:
+            limits = [self.rpc.width, None if finalized else _UNFINAL_WIDTH]
+            return min((w for w in limits if w is not None), default=None)
+
+        return in_order(
+            fetch,
+            first,
+            last,
+            self._width,
+            cap=cap,
+            ahead=lambda: self.rpc.in_flight_limit,
+            max_bytes=self._max_bytes,
+        )
+
+    async def _fetch_finalized(self, first: int, last: int) -> RawRange:
+        where = self._where(first, last)
+        logs, end, nbytes = await self._logs(first, last)
+        hashes = block_hashes(logs, first, last, where)
+        hashes.setdefault(last, end["hash"])
+        heights = sorted(hashes)
+        headers, size = await self._headers(heights[:-1], at=last)
+        known = self._present([*headers, end], heights, where)
+        self._agree(hashes, known, where)
+        return RawRange(
+            self.chain.name, first, last, _blocks(heights, known),
+            columns(logs, self.watch, where), True, nbytes=nbytes + size,
+        )  # fmt: skip
+
+    async def _fetch_unfinalized(self, first: int, last: int) -> RawRange:
+        where = self._where(first, last)
+        heights = list(range(first, last + 1))
+        logs, end, nbytes = await self._logs(first, last)
+        headers, size = await self._headers(heights[:-1], at=last)
+        known = self._present([*headers, end], heights, where)
+        for before, after in pairwise(known):
+            if after["parentHash"] != before["hash"]:
+                at = _int(after["number"])
+                raise Retryable(f"{where}: block {at} doesn't follow from {at - 1} (a reorg?)")
+        hashes = block_hashes(logs, first, last, where)
+        self._agree(hashes, known, where)
+        await self._cross_check(logs, hashes, known, where)
+        return RawRange(
+            self.chain.name, first, last, _blocks(heights, known),
+            columns(logs, self.watch, where), False, nbytes=nbytes + size,
+        )  # fmt: skip
+
+    async def _logs(self, first: int, last: int) -> tuple[list[Log], Header, int]:
+        """The logs of ``first..last``, the header of ``last`` from the same node, their bytes.
+
+        The header proves that the node which gave the logs knew the whole range.
+        """
+        query: dict[str, Any] = {
+            "fromBlock": hex(first),
+            "toBlock": hex(last),
+            "address": self.watch.active(last),
+        }
+        if self.watch.topics is not None:
+            query["topics"] = [sorted(self.watch.topics)]
+        calls = [("eth_getBlockByNumber", [hex(last), False]), ("eth_getLogs", [query])]
+        width = last - first + 1
+        cap = self.rpc.width
+        try:
+            if cap is not None and width > cap:
+                return await self._split(first, last, cap)
+            answer = await self.rpc.ask(calls, height=last, width=width)
+        except NodeRetryable as error:
+            fault = error.fault
+            if fault.kind not in (Kind.WIDE, Kind.MANY, Kind.TIMEOUT):
+                raise
+            if width == 1:
+                return await self._logs_by_receipts(last, error)
+            half = (width + 1) // 2
+            if fault.span and fault.span[0] == first and first <= fault.span[1] < last:
+                half = fault.span[1] - first + 1
+            elif fault.kind is Kind.WIDE:
+                half = min(self.rpc.width or half, width - 1)
+            return await self._split(first, last, half)
+        end, logs = answer.results
+        if end is None or logs is None:
+            answer.endpoint.lags(last)
+            raise Retryable(
+                f"{self.chain.name}: {answer.endpoint.label} doesn't know block {last} (yet)"
+            )
+        return logs, end, answer.nbytes
+
+    async def _split(self, first: int, last: int, width: int) -> tuple[list[Log], Header, int]:
+        logs: list[Log] = []
+        nbytes = 0
+        end: Header = {}
+        for a in range(first, last + 1, width):
+            more, end, size = await self._logs(a, min(last, a + width - 1))
+            logs += more
+            nbytes += size
+        return logs, end, nbytes
+
+    async def _logs_by_receipts(
+        self, height: int, cause: NodeRetryable
+    ) -> tuple[list[Log], Header, int]:
+        """A single block's logs where eth_getLogs refuses even that."""
+        calls = [
+            ("eth_getBlockByNumber", [hex(height), False]),
+            ("eth_getBlockReceipts", [hex(height)]),
+        ]
+        try:
+            answer = await self.rpc.ask(calls, height=height)
+        except NodeFatal:
+            raise Fatal(
+                f"{cause}: block {height} alone is too much for this node; "
+                f"add another URL to chains.{self.chain.name}.rpc"
+            ) from cause
+        end, receipts = answer.results
+        if end is None or receipts is None:
+            raise Retryable(f"{self.chain.name}: {answer.endpoint.label} lost block {height}")
+        logs = from_receipts(receipts, set(self.watch.active(height)), self.watch.topics)
+        return logs, end, answer.nbytes
+
+    async def _headers(
+        self, heights: Sequence[int], *, at: int | None = None
+    ) -> tuple[list[Header | None], int]:
+        """Headers at ``heights`` in order, None where a node has none, and the answers' bytes."""
+        parts = [
+            [("eth_getBlockByNumber", [hex(h), False]) for h in heights[i : i + _HEADERS_AT_ONCE]]
+            for i in range(0, len(heights), _HEADERS_AT_ONCE)
+        ]
+        try:
+            answers = await asyncio.gather(*(self.rpc.ask(part, height=at) for part in parts))
+        except NodeRetryable as error:
+            if error.fault.kind is Kind.LAG and len(heights) == 1:
+                return [None], 0
+            raise
+        return [h for a in answers for h in a.results], sum(a.nbytes for a in answers)
+
+    def _present(
+        self, headers: Sequence[Header | None], heights: list[int], where: str
+    ) -> list[Header]:
+        """``headers`` where all are there and are those asked for; Retryable otherwise."""
+        known: list[Header] = []
+        for height, header in zip(heights, headers, strict=True):
+            if header is None:
+                raise Retryable(f"{where}: a node doesn't know block {height} (yet)")
+            if _int(header["number"]) != height:
+                raise Retryable(f"{where}: a node answers block {height} with another")
+            known.append(header)
+        return known
+
+    def _agree(self, hashes: Mapping[int, str], headers: Sequence[Header], where: str) -> None:
+        for header in headers:
+            height = _int(header["number"])
+            if hashes.get(height, header["hash"]) != header["hash"]:
+                raise Retryable(f"{where}: logs and header of block {height} differ (a reorg?)")
+
+    async def _cross_check(
+        self, logs: list[Log], hashes: Mapping[int, str], headers: Sequence[Header], where: str
+    ) -> None:
+        """Holds each block's logs against its bloom, and what doesn't fit against its receipts.
+
+        A bloom can prove that a block has none of our logs, never that it has some; a block
+        without logs whose bloom says "perhaps" is what a node looks like that answers too early.
+        """
+        doubtful: list[Header] = []
+        for header in headers:
+            has = _int(header["number"]) in hashes
+            bits = header.get("logsBloom")
+            perhaps = not self._blooms or not bits or self._filter.possible(int(bits, 16))
+            if has != perhaps and not (has and not self._blooms):
+                doubtful.append(header)
+        if not doubtful:
+            return
+        given: dict[str, set[str]] = {h["hash"]: set() for h in doubtful}
+        for log in logs:
+            if log["blockHash"] in given:
+                given[log["blockHash"]].add(log["logIndex"])
+        proofs = await asyncio.gather(*(self._proof(h) for h in doubtful))
+        for header, proof in zip(doubtful, proofs, strict=True):
+            if {log["logIndex"] for log in proof} != given[header["hash"]]:
+                raise Retryable(
+                    f"{where}: eth_getLogs gives {len(given[header['hash']])} logs of block "
+                    f"{_int(header['number'])}, its receipts hold {len(proof)}: the node lags"
+                )
+        if any(given.values()):
+            # Receipts bear out logs that the bloom rules out: this chain doesn't fill blooms in.
+            self._blooms = False
+
+    async def _proof(self, header: Header) -> list[Log]:
+        """Our logs of one block from its receipts, or where a node has none, by its hash."""
+        height = _int(header["number"])
+        addresses = set(self.watch.active(height))
+        if "eth_getBlockReceipts" not in self._missing:
+            try:
+                receipts = await self.rpc.call(
+                    "eth_getBlockReceipts", [header["number"]], height=height
+                )
+            except NodeFatal as error:
+                if error.fault.kind not in (Kind.UNSUPPORTED, Kind.INVALID):
+                    raise
+                self._missing.add("eth_getBlockReceipts")
+            else:
+                if receipts is None or any(r["blockHash"] != header["hash"] for r in receipts):
+                    raise Retryable(
+                        f"{self._where(height, height)}: its receipts are of another block"
+                    )
+                return from_receipts(receipts, addresses, self.watch.topics)
+        query: dict[str, Any] = {"blockHash": header["hash"], "address": sorted(addresses)}
+        if self.watch.topics is not None:
+            query["topics"] = [sorted(self.watch.topics)]
+        return await self.rpc.call("eth_getLogs", [query], height=height)
+
+    def _where(self, first: int, last: int) -> str:
+        span = f"{first}..{last}" if first != last else f"{last}"
+        return f"{self.chain.name}: blocks {span}"
+
+
+def unreachable(chain: Chain, error: object, start: str) -> str:
+    """The line for a chain none of whose nodes answers."""
+    return (
+        f"{error}: no node of {chain.name!r} answers; start one (`{start}` runs a local one) or "
+        f"correct chains.{chain.name}.rpc"
+    )
+
+
+def _blocks(heights: list[int], headers: Sequence[Header]) -> Blocks:
+    height = np.array(heights, np.int64)
+    return Blocks(
+        height,
+        [h["hash"] for h in headers],
+        [h["parentHash"] for h in headers],
+        height - 1,
+        np.array([_int(h["timestamp"]) for h in headers], np.int64),
+    )
+
+
+def _int(value: str) -> int:
+    return int(value, 16)

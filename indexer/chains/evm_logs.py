@@ -1,0 +1,94 @@
+"""eth_getLogs' answer as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from indexer.chains.raw import EvmLogs
+from indexer.chains.watch import Watch
+from indexer.errors import Retryable
+
+Log = dict[str, Any]
+"""One log object as a node gives it."""
+
+
+def block_hashes(logs: list[Log], first: int, last: int, where: str) -> dict[int, str]:
+    """The hash of every block that ``logs`` name. Retryable when they contradict one another."""
+    hashes: dict[int, str] = {}
+    for number, block_hash in {(log["blockNumber"], log["blockHash"]) for log in logs}:
+        height = int(number, 16)
+        if not first <= height <= last:
+            raise Retryable(f"{where}: a log of block {height} is outside of the range asked for")
+        if hashes.setdefault(height, block_hash) != block_hash:
+            raise Retryable(f"{where}: two hashes for block {height} in one answer (a reorg?)")
+    return hashes
+
+
+def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
+    """``logs`` in chain order, each once, without what the watch leaves out."""
+    if any(log.get("removed") for log in logs):
+        raise Retryable(f"{where}: the node lists removed logs (a reorg just now)")
+    address = [log["address"] for log in logs]
+    seen = set(address)
+    if not seen <= watch.addresses.keys():
+        if not {a.lower() for a in seen} <= watch.addresses.keys():
+            raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
+        address = [a.lower() for a in address]
+    numbers = {n: int(n, 16) for n in {log["blockNumber"] for log in logs}}
+    n = len(logs)
+    height = np.fromiter((numbers[log["blockNumber"]] for log in logs), np.int64, n)
+    index = np.fromiter((int(log["logIndex"], 16) for log in logs), np.int64, n)
+    columns = EvmLogs(
+        height,
+        index,
+        [log["transactionHash"] for log in logs],
+        address,
+        [log["topics"] for log in logs],
+        [log["data"] for log in logs],
+    )
+    late = {a: s for a, s in watch.addresses.items() if n and s > int(height.min())} if n else {}
+    if late:
+        keep = np.fromiter(
+            (h >= late.get(a, 0) for h, a in zip(height.tolist(), address, strict=True)),
+            np.bool_,
+            n,
+        )
+        if not keep.all():
+            columns = take(columns, np.flatnonzero(keep))
+    position = columns.height << 28 | columns.log_index
+    steps = np.diff(position)
+    if (steps > 0).all():
+        return columns
+    order = np.argsort(position, kind="stable")
+    if (np.diff(position[order]) == 0).any():
+        raise Retryable(f"{where}: the node lists a log twice")
+    return take(columns, order)
+
+
+def take(logs: EvmLogs, rows: Any) -> EvmLogs:
+    """``logs`` at ``rows`` (int64 indices), in that order."""
+    picked = rows.tolist()
+    return EvmLogs(
+        logs.height[rows],
+        logs.log_index[rows],
+        [logs.tx[i] for i in picked],
+        [logs.address[i] for i in picked],
+        [logs.topics[i] for i in picked],
+        [logs.data[i] for i in picked],
+    )
+
+
+def from_receipts(
+    receipts: list[Mapping[str, Any]], addresses: set[str], topics: frozenset[str] | None
+) -> list[Log]:
+    """The logs of a block's receipts that eth_getLogs would have given."""
+    return [
+        log
+        for receipt in receipts
+        for log in receipt["logs"]
+        if log["address"].lower() in addresses
+        and (topics is None or (log["topics"] and log["topics"][0] in topics))
+    ]

@@ -1,0 +1,66 @@
+"""What every chain's reader can do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+from indexer.chains.raw import RawRange, Tip
+
+
+class Block(NamedTuple):
+    """One block's place in the chain. ``time`` in unix seconds."""
+
+    hash: str
+    parent_hash: str
+    parent_height: int
+    time: int
+
+
+class Reader(Protocol):
+    """Reads one chain for one watch.
+
+    Whatever passes (timeouts, limits, lag, a reorg between two answers) is Retryable, after the
+    reader's own retries; facts (wrong chain, no code, pruned history) are Fatal.
+    """
+
+    async def check(self) -> None:
+        """Raises Fatal unless the nodes serve the configured chain and the addresses have code."""
+        ...
+
+    async def tip(self) -> Tip:
+        """The end of the chain as the furthest node sees it now.
+
+        ``latest`` may be lower than before: the chain lost blocks, or every node that answers
+        lags. ``finalized`` never falls.
+        """
+        ...
+
+    async def fetch(self, first: int, last: int, *, finalized: bool) -> RawRange:
+        """All events in ``first..last``, consistent within themselves.
+
+        ``finalized`` promises that the range can't change any more: it brings only the headers
+        of blocks with events and of ``last``.
+        """
+        ...
+
+    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncIterator[RawRange]:
+        """``fetch`` over a long range: contiguous, ascending, several requests ahead.
+
+        Ranges are as wide as events and bytes allow. Close it (``aclose``) or exhaust it.
+        """
+        ...
+
+    async def block(self, height: int) -> Block | None:
+        """The block at ``height`` on the nodes' current chain; None where there is none."""
+        ...
+
+    async def blocks(self, heights: Sequence[int]) -> list[Block | None]:
+        """``block`` for many heights, in their order."""
+        ...
+
+    async def wake(self, timeout: float) -> bool:
+        """Waits for news of a block, ``timeout`` seconds at most; whether there was any."""
+        ...
+
+    async def aclose(self) -> None: ...

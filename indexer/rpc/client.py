@@ -1,0 +1,265 @@
+"""JSON-RPC over several nodes of one chain."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from indexer.rpc.endpoint import Call, Endpoint
+from indexer.rpc.errors import Fault, Kind, NodeFatal, NodeRetryable, raised
+
+_ABSENT = object()
+_SPLITTABLE = frozenset({Kind.WIDE, Kind.MANY})
+_ELSEWHERE = frozenset({Kind.UNSUPPORTED, Kind.REFUSED, Kind.PRUNED})
+"""Kinds that are final for one node, but perhaps not for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Results in the order of the calls, the bytes they took, and who gave the last of them."""
+
+    results: list[Any]
+    nbytes: int
+    endpoint: Endpoint
+
+
+class Rpc:
+    """Calls that fail over between ``urls``, the preferred first, within each node's limits.
+
+    A free and healthy node that is preferred is asked first; the next one helps when it is at
+    its bound. ``budget`` is requests per second and node. ``attempts`` bounds how often a call
+    that failed retryably is sent, ``timeout`` (seconds) how long a node may be silent.
+
+    Raises ``NodeRetryable`` or ``NodeFatal``: the message names the URL without its secrets, the
+    method and the height; ``fault`` says what kind it is.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        name: str = "rpc",
+        budget: float | None = None,
+        attempts: int = 6,
+        timeout: float = 30.0,
+    ) -> None:
+        if not urls:
+            raise ValueError("an Rpc needs at least one URL")
+        self.name = name
+        self.endpoints = [Endpoint(url, budget=budget, timeout=timeout) for url in urls]
+        self._attempts = attempts
+        self._session: aiohttp.ClientSession | None = None
+        self._freed = asyncio.Event()
+
+    async def __aenter__(self) -> Rpc:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The HTTP session, opened with the first request, inside the running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                read_bufsize=1 << 20,
+                max_field_size=1 << 16,
+            )
+        return self._session
+
+    @property
+    def in_flight_limit(self) -> int:
+        """Requests that the healthy nodes together bear at once, as learnt so far."""
+        now = time.monotonic()
+        up = [e for e in self.endpoints if e.down_until <= now] or self.endpoints[:1]
+        return sum(max(1, int(e.concurrency.limit)) for e in up)
+
+    @property
+    def width(self) -> int | None:
+        """The widest block range that any node serves; None while no limit has shown."""
+        widths = [e.width for e in self.endpoints]
+        return None if None in widths else max(w for w in widths if w is not None)
+
+    async def call(
+        self, method: str, params: Sequence[Any] = (), *, height: int | None = None
+    ) -> Any:
+        """One call's result. ``height``: only nodes that may know this height are asked."""
+        return (await self.ask([(method, params)], height=height)).results[0]
+
+    async def batch(self, calls: Sequence[Call], *, height: int | None = None) -> list[Any]:
+        """The results of several calls in one request, or in as few as the node allows."""
+        return (await self.ask(calls, height=height)).results
+
+    async def ask(
+        self,
+        calls: Sequence[Call],
+        *,
+        height: int | None = None,
+        width: int = 0,
+        on: Endpoint | None = None,
+    ) -> Answer:
+        """``batch`` with the answer's size and origin.
+
+        ``width`` says how many blocks the calls span: nodes that serve fewer are left out, and
+        limits (``Kind.WIDE``, ``Kind.MANY``, or ``Kind.TIMEOUT`` where width > 1) are raised at
+        once so that the caller can split. ``on`` asks that node only.
+        """
+        results: list[Any] = [_ABSENT] * len(calls)
+        todo = list(range(len(calls)))
+        nbytes, attempt = 0, 0
+        spent: set[Endpoint] = set()
+        endpoint = self.endpoints[0]
+        while todo:
+            endpoint = await self._pick(calls[todo[0]][0], height, width, on, spent)
+            now = todo[: endpoint.batch]
+            try:
+                replies, size = await endpoint.exchange(self.session, [calls[i] for i in now])
+            finally:
+                self._freed.set()
+            nbytes += size
+            failed: tuple[int, Fault] | None = None
+            for i, reply in zip(now, replies, strict=True):
+                if reply.fault is None:
+                    results[i] = reply.result
+                elif failed is None:
+                    failed = (i, reply.fault)
+            todo = [i for i in todo if results[i] is _ABSENT]
+            if failed is None:
+                endpoint.answered()
+                continue
+            i, fault = failed
+            if fault.kind is Kind.BATCH and len(now) > 1:
+                endpoint.batch = max(1, min(fault.batch or len(now) // 2, len(now) - 1))
+                continue
+            error = raised(fault, self._where(endpoint, calls[i], height))
+            if fault.kind is Kind.WIDE and width > 1:
+                endpoint.width = max(1, min(fault.blocks or width // 2, width - 1))
+            if fault.kind in _SPLITTABLE or (fault.kind is Kind.TIMEOUT and width > 1):
+                raise error
+            self._learn(endpoint, calls[i][0], fault, height)
+            spent.add(endpoint)
+            others = on is None and any(
+                e not in spent and self._serves(e, calls[i][0]) for e in self.endpoints
+            )
+            if fault.kind in _ELSEWHERE:
+                if others:
+                    continue
+                raise error
+            if isinstance(error, NodeFatal):
+                raise error
+            attempt += 1
+            if attempt >= self._attempts:
+                raise error
+            if not others:
+                spent.clear()
+                await asyncio.sleep(_jitter(attempt, fault.after))
+        return Answer(results, nbytes, endpoint)
+
+    async def ask_each(self, calls: Sequence[Call]) -> list[tuple[Endpoint, list[Any] | Exception]]:
+        """The same calls once to every node, at the same time: for cross-checks."""
+
+        async def one(endpoint: Endpoint) -> list[Any] | Exception:
+            replies, _ = await endpoint.exchange(self.session, calls)
+            results: list[Any] = []
+            for call, reply in zip(calls, replies, strict=True):
+                if reply.fault is None:
+                    results.append(reply.result)
+                    continue
+                if reply.fault.kind is Kind.BATCH and len(calls) > 1:
+                    endpoint.batch = 1
+                    return await singly(endpoint)
+                self._learn(endpoint, call[0], reply.fault, None)
+                return raised(reply.fault, self._where(endpoint, call, None))
+            endpoint.answered()
+            return results
+
+        async def singly(endpoint: Endpoint) -> list[Any] | Exception:
+            try:
+                return (await self.ask(calls, on=endpoint)).results
+            except (NodeRetryable, NodeFatal) as error:
+                return error
+
+        answers = await asyncio.gather(
+            *(one(e) if e.batch >= len(calls) else singly(e) for e in self.endpoints)
+        )
+        return list(zip(self.endpoints, answers, strict=True))
+
+    def _serves(self, endpoint: Endpoint, method: str) -> bool:
+        return method not in endpoint.unsupported
+
+    async def _pick(
+        self, method: str, height: int | None, width: int, on: Endpoint | None, spent: set[Endpoint]
+    ) -> Endpoint:
+        """The first node that may serve the call and has a place free; waits for one."""
+        while True:
+            self._freed.clear()
+            nodes = (
+                [on]
+                if on is not None
+                else [e for e in self.endpoints if self._serves(e, method)] or self.endpoints
+            )
+            known = [e for e in nodes if height is None or not e.behind(height)]
+            if not known:
+                text = "no node has this block yet"
+                fault = Fault(Kind.LAG, None, text)
+                raise NodeRetryable(f"{self.name}: {method} at {height}: {text}", fault)
+            fits = [e for e in known if e.width is None or e.width >= width]
+            if not fits:
+                widest = max(e.width or 0 for e in known)
+                fault = Fault(
+                    Kind.WIDE, None, f"nodes serve {widest} blocks at once", blocks=widest
+                )
+                raise NodeRetryable(f"{self.name}: {method}: {fault.message}", fault)
+            fits = [e for e in fits if e not in spent] or fits
+            now = time.monotonic()
+            up = [e for e in fits if e.down_until <= now]
+            for endpoint in up:
+                if endpoint.concurrency.free:
+                    return endpoint
+            if up:
+                await self._freed.wait()
+            else:
+                await asyncio.sleep(max(0.001, min(e.down_until for e in fits) - now))
+
+    def _learn(self, endpoint: Endpoint, method: str, fault: Fault, height: int | None) -> None:
+        match fault.kind:
+            case Kind.RATE:
+                endpoint.budget.exceeded()
+                endpoint.concurrency.overloaded()
+                endpoint.failed(wait=fault.after)
+            case Kind.TIMEOUT:
+                endpoint.concurrency.overloaded()
+                endpoint.failed()
+            case Kind.TRANSIENT:
+                endpoint.failed()
+            case Kind.LAG:
+                if height is not None:
+                    endpoint.lags(height)
+            case Kind.UNSUPPORTED:
+                endpoint.unsupported.add(method)
+            case Kind.REFUSED:
+                endpoint.failed(wait=60.0 if len(self.endpoints) > 1 else None)
+            case _:
+                pass
+
+    def _where(self, endpoint: Endpoint, call: Call, height: int | None) -> str:
+        at = "" if height is None else f" at {height}"
+        return f"{self.name}: {endpoint.label}: {call[0]}{at}"
+
+
+def _jitter(attempt: int, after: float | None) -> float:
+    """Full jitter (AWS architecture blog): anywhere up to a bound that doubles, 10 s at most."""
+    wait = random.uniform(0, min(10.0, 0.1 * 2**attempt))
+    return wait if after is None else min(after, 60.0) + wait

@@ -1,0 +1,213 @@
+"""One node: its connection, its health, and what has been learnt of its limits."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+import orjson
+
+from indexer.rpc.errors import Fault, Kind
+from indexer.rpc.faults import classify
+from indexer.rpc.limiter import Budget, Concurrency
+from indexer.rpc.url import is_local, redact
+
+Call = tuple[str, Sequence[Any]]
+"""A method and its parameters."""
+
+HEAD_TRUSTED = 2.0
+"""Seconds for which a head seen at a node counts as where the node is."""
+MAX_ANSWER = 192 << 20
+"""Bytes of one decompressed answer beyond which the request is to be split."""
+_CONNECT = 10.0
+_FIRST_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One call's outcome: exactly one of ``result`` and ``fault`` counts."""
+
+    result: Any
+    fault: Fault | None
+
+
+class Endpoint:
+    """A URL with its limits: widest range ``width``, largest ``batch``, ``unsupported`` methods."""
+
+    def __init__(self, url: str, *, budget: float | None, timeout: float) -> None:
+        self.url = url
+        self.label = redact(url)
+        self.concurrency = Concurrency(start=4, high=16 if is_local(url) else 32)
+        self.budget = Budget(budget)
+        self.batch = _FIRST_BATCH
+        self.width: int | None = None
+        self.unsupported: set[str] = set()
+        self.down_until = 0.0
+        self._failures = 0
+        self._head = -1
+        self._head_at = 0.0
+        self._ids = itertools.count(1)
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout * 4, sock_connect=_CONNECT, sock_read=timeout
+        )
+        # Between processes of one machine, bytes are cheaper than inflating them.
+        self._headers = {"Content-Type": "application/json"}
+        if is_local(url):
+            self._headers["Accept-Encoding"] = "identity"
+
+    def saw_head(self, height: int) -> None:
+        self._head, self._head_at = height, time.monotonic()
+
+    def lags(self, height: int) -> None:
+        """The node was asked for ``height`` and didn't know it."""
+        self.saw_head(min(self._head, height - 1) if self._head >= 0 else height - 1)
+
+    def behind(self, height: int) -> bool:
+        """Whether the node is known not to have ``height`` now."""
+        return self._head < height and time.monotonic() - self._head_at < HEAD_TRUSTED
+
+    @property
+    def failures(self) -> int:
+        """Failures since the last answer."""
+        return self._failures
+
+    def failed(self, *, wait: float | None = None) -> None:
+        """Keeps the node out of the choice for a while: longer each time, never over 30 s."""
+        self._failures += 1
+        pause = min(30.0, 0.1 * 2 ** min(self._failures, 9)) * (0.5 + random.random() / 2)
+        self.down_until = time.monotonic() + (pause if wait is None else wait)
+
+    def answered(self) -> None:
+        self._failures = 0
+        self.down_until = 0.0
+
+    async def exchange(
+        self, session: aiohttp.ClientSession, calls: Sequence[Call]
+    ) -> tuple[list[Reply], int]:
+        """One HTTP request; returns a reply for each call, and the answer's bytes.
+
+        Never raises for the node's or the network's failures: they are faults of each call.
+        """
+        ids = [next(self._ids) for _ in calls]
+        requests = [
+            {"jsonrpc": "2.0", "id": i, "method": method, "params": params}
+            for i, (method, params) in zip(ids, calls, strict=True)
+        ]
+        body = orjson.dumps(requests[0] if len(requests) == 1 else requests)
+        self.concurrency.in_flight += 1
+        try:
+            wait = self.budget.book(calls=len(calls))
+            if wait:
+                await asyncio.sleep(wait)
+            started = time.monotonic()
+            async with session.post(
+                self.url, data=body, headers=self._headers, timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:  # fmt: skip
+                raw = await _read(response)
+                status, after = response.status, retry_after(response.headers.get("Retry-After"))
+        except TimeoutError:
+            return self._all(calls, Fault(Kind.TIMEOUT, None, "no answer in time")), 0
+        except (aiohttp.ClientError, OSError) as error:
+            return self._all(calls, Fault(Kind.TRANSIENT, None, _cause(error))), 0
+        finally:
+            self.concurrency.in_flight -= 1
+        if raw is None:
+            text = f"the answer is over {MAX_ANSWER >> 20} MB"
+            return self._all(calls, Fault(Kind.MANY, None, text)), MAX_ANSWER
+        replies = self._replies(calls, ids, raw, status, after)
+        if all(reply.fault is None for reply in replies):
+            self.concurrency.took(calls[0][0], time.monotonic() - started)
+        return replies, len(raw)
+
+    def _all(self, calls: Sequence[Call], fault: Fault) -> list[Reply]:
+        return [Reply(None, fault)] * len(calls)
+
+    def _replies(
+        self, calls: Sequence[Call], ids: list[int], raw: bytes, status: int, after: float | None
+    ) -> list[Reply]:
+        try:
+            answer: Any = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            text = raw[:200].decode("utf-8", "replace")
+            fault = classify(None, text, status=status, after=after)
+            if status == 200:
+                fault = Fault(Kind.TRANSIENT, None, f"the answer is not JSON: {text!r}")
+            return self._all(calls, fault)
+        if isinstance(answer, list):
+            by_id = {a.get("id"): a for a in answer if isinstance(a, dict)}
+            return [_reply(by_id.get(i), status, after) for i in ids]
+        if len(calls) > 1:
+            # One error for the whole batch.
+            fault = _reply(answer, status, after).fault
+            if fault is None or fault.kind is Kind.INVALID:
+                text = fault.message if fault else "the node answers a batch with one result"
+                fault = Fault(Kind.BATCH, fault and fault.code, text)
+            return self._all(calls, fault)
+        return [_reply(answer, status, after)]
+
+
+def _reply(answer: Any, status: int, after: float | None) -> Reply:
+    if isinstance(answer, dict):
+        error = answer.get("error")
+        if error is None and "result" in answer:
+            return Reply(answer["result"], None)
+        if isinstance(error, dict):
+            code = error.get("code")
+            fault = classify(
+                code if isinstance(code, int) else None,
+                str(error.get("message", "")),
+                error.get("data"),
+                status=status,
+                after=after,
+            )
+            return Reply(None, fault)
+        text = error if isinstance(error, str) else answer.get("message")
+        if isinstance(text, str):
+            return Reply(None, classify(None, text, status=status, after=after))
+    if status == 200:
+        return Reply(None, Fault(Kind.TRANSIENT, None, "the node left a call unanswered"))
+    return Reply(None, classify(None, "", status=status, after=after))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """The body, or None when it is longer than ``MAX_ANSWER``."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_ANSWER:
+            response.close()
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds of an HTTP ``Retry-After`` header, which holds seconds or a date (RFC 9110)."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect ({error.os_error.strerror or error.os_error})"
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

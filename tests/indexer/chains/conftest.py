@@ -1,0 +1,99 @@
+"""A real anvil and a contract that emits as many logs as it is told to."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.config import Chain, websocket_url
+
+ROOT = Path(__file__).resolve().parents[3]
+TOPIC = "0x" + "c0ffee" * 10 + "c0fe"
+SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+_RUNTIME = bytes.fromhex(
+    # for (n = calldata[0:32]; n != 0; n--) log2(data=n, topics=[TOPIC, caller])
+    "6000355b8015603b578060005233" + "7f" + TOPIC[2:] + "60206000a2" + "600190036003565b00"
+)
+EMITTER = "0x" + (bytes.fromhex(f"60{len(_RUNTIME):02x}80600b6000396000f3") + _RUNTIME).hex()
+
+
+class Anvil:
+    """One anvil on a free port, mining only on request."""
+
+    def __init__(self, *options: str) -> None:
+        command = [str(ROOT / "node_modules/.bin/anvil"), "--port", "0", "--no-mining", *options]
+        self.process = subprocess.Popen(
+            [*command, "--block-base-fee-per-gas", "0", "--gas-price", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"Listening on (\S+)", line):
+                self.url = f"http://{found[1]}"
+                break
+        else:
+            raise RuntimeError("anvil didn't start")
+
+    def call(self, method: str, *params: Any) -> Any:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        request = urllib.request.Request(
+            self.url, body.encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def mine(self, blocks: int = 1) -> int:
+        self.call("anvil_mine", hex(blocks))
+        return self.height()
+
+    def height(self) -> int:
+        return int(self.call("eth_blockNumber"), 16)
+
+    def deploy(self) -> str:
+        """Deploys the emitter; its address."""
+        sent = self.call(
+            "eth_sendTransaction", {"from": SENDER, "data": EMITTER, "gas": "0x100000"}
+        )
+        self.mine()
+        return self.call("eth_getTransactionReceipt", sent)["contractAddress"].lower()
+
+    def emit(self, address: str, logs: int) -> str:
+        """Sends a transaction that emits ``logs`` logs; it waits for ``mine``."""
+        transaction = {"from": SENDER, "to": address, "data": f"0x{logs:064x}"}
+        return self.call("eth_sendTransaction", {**transaction, "gas": hex(60_000 + 3_000 * logs)})
+
+    def chain(self, **changes: Any) -> Chain:
+        values: dict[str, Any] = {
+            "name": "anvil",
+            "kind": "evm",
+            "rpc": (self.url,),
+            "ws": websocket_url("evm", self.url),
+            "chain_id": 31337,
+            "genesis_hash": None,
+        }
+        return Chain(**(values | changes))
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def anvil() -> Iterator[Anvil]:
+    node = Anvil()
+    yield node
+    node.close()
