@@ -1,0 +1,22 @@
+"""Programs on LiteSVM. Shared classes live in the package `onsvm` beside this file."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from onsvm.bets import Bets
+from onsvm.chain import Chain
+
+
+@pytest.fixture
+def chain() -> Chain:
+    """A chain on which all programs are deployed."""
+    return Chain()
+
+
+@pytest.fixture
+def bets(chain: Chain) -> Bets:
+    return Bets(chain)

@@ -1,0 +1,1 @@
+"""LiteSVM with the committed programs, driven through their interface files."""
