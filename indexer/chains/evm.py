@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from indexer.chains import bloom
 from indexer.chains.evm_logs import Log, block_hashes, columns, from_receipts
 from indexer.chains.raw import Blocks, RawRange, Tip
-from indexer.chains.reader import Block
-from indexer.chains.stream import Width, in_order
+from indexer.chains.reader import Block, settled, unreachable
+from indexer.chains.stream import Width, gathered, in_order
 from indexer.chains.watch import Watch
 from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
@@ -28,7 +27,7 @@ Header = Mapping[str, Any]
 FINAL_DEPTH = 64
 """Blocks behind the head that count as final where nodes know no ``finalized`` tag: two epochs
 of Ethereum's."""
-_ATTEMPTS = 5
+_UNKNOWN = frozenset({Kind.LAG})
 _HEADERS_AT_ONCE = 250
 _UNFINAL_WIDTH = 128
 """Blocks of one request where every header is wanted."""
@@ -147,21 +146,10 @@ class EvmReader:
     async def fetch(self, first: int, last: int, *, finalized: bool) -> RawRange:
         if not 0 <= first <= last:
             raise ValueError(f"no range: {first}..{last}")
-        attempt = 0
-        while True:
-            try:
-                if finalized:
-                    return await self._fetch_finalized(first, last)
-                return await self._fetch_unfinalized(first, last)
-            except NodeRetryable:
-                raise  # The client has tried already.
-            except Retryable:
-                attempt += 1
-                if attempt == _ATTEMPTS:
-                    raise
-                await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
+        once = self._fetch_finalized if finalized else self._fetch_unfinalized
+        return await settled(lambda: once(first, last))
 
-    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncIterator[RawRange]:
+    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncGenerator[RawRange, None]:
         async def fetch(a: int, b: int) -> RawRange:
             return await self.fetch(a, b, finalized=finalized)
 
@@ -229,7 +217,7 @@ class EvmReader:
         try:
             if cap is not None and width > cap:
                 return await self._split(first, last, cap)
-            answer = await self.rpc.ask(calls, height=last, width=width)
+            answer = await self.rpc.ask(calls, height=last, width=width, together=True)
         except NodeRetryable as error:
             fault = error.fault
             if fault.kind not in (Kind.WIDE, Kind.MANY, Kind.TIMEOUT):
@@ -290,7 +278,9 @@ class EvmReader:
             for i in range(0, len(heights), _HEADERS_AT_ONCE)
         ]
         try:
-            answers = await asyncio.gather(*(self.rpc.ask(part, height=at) for part in parts))
+            answers = await gathered(
+                self.rpc.ask(part, height=at, at_once=_UNKNOWN) for part in parts
+            )
         except NodeRetryable as error:
             if error.fault.kind is Kind.LAG and len(heights) == 1:
                 return [None], 0
@@ -337,7 +327,7 @@ class EvmReader:
         for log in logs:
             if log["blockHash"] in given:
                 given[log["blockHash"]].add(log["logIndex"])
-        proofs = await asyncio.gather(*(self._proof(h) for h in doubtful))
+        proofs = await gathered(self._proof(h) for h in doubtful)
         for header, proof in zip(doubtful, proofs, strict=True):
             if {log["logIndex"] for log in proof} != given[header["hash"]]:
                 raise Retryable(
@@ -375,14 +365,6 @@ class EvmReader:
     def _where(self, first: int, last: int) -> str:
         span = f"{first}..{last}" if first != last else f"{last}"
         return f"{self.chain.name}: blocks {span}"
-
-
-def unreachable(chain: Chain, error: object, start: str) -> str:
-    """The line for a chain none of whose nodes answers."""
-    return (
-        f"{error}: no node of {chain.name!r} answers; start one (`{start}` runs a local one) or "
-        f"correct chains.{chain.name}.rpc"
-    )
 
 
 def _blocks(heights: list[int], headers: Sequence[Header]) -> Blocks:

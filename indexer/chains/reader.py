@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from indexer.chains.raw import RawRange, Tip
+from indexer.config import Chain
+from indexer.errors import Retryable
+from indexer.rpc.errors import NodeRetryable
+
+_ATTEMPTS = 5
 
 
 class Block(NamedTuple):
@@ -44,7 +51,7 @@ class Reader(Protocol):
         """
         ...
 
-    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncIterator[RawRange]:
+    def stream(self, first: int, last: int, *, finalized: bool) -> AsyncGenerator[RawRange, None]:
         """``fetch`` over a long range: contiguous, ascending, several requests ahead.
 
         Ranges are as wide as events and bytes allow. Close it (``aclose``) or exhaust it.
@@ -64,3 +71,29 @@ class Reader(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+async def settled(once: Callable[[], Awaitable[RawRange]]) -> RawRange:
+    """``once`` repeated while its answers contradict one another, a few times.
+
+    What the RPC client has given up on is raised as it is: it has tried already.
+    """
+    attempt = 0
+    while True:
+        try:
+            return await once()
+        except NodeRetryable:
+            raise
+        except Retryable:
+            attempt += 1
+            if attempt == _ATTEMPTS:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
+
+
+def unreachable(chain: Chain, error: object, start: str) -> str:
+    """The line for a chain none of whose nodes answers."""
+    return (
+        f"{error}: no node of {chain.name!r} answers; start one (`{start}` runs a local one) or "
+        f"correct chains.{chain.name}.rpc"
+    )

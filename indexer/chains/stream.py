@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from indexer.chains.raw import RawRange
 
+_T = TypeVar("_T")
 Fetch = Callable[[int, int], Awaitable[RawRange]]
 
 
@@ -49,7 +51,7 @@ async def in_order(
     cap: Callable[[], int | None],
     ahead: Callable[[], int],
     max_bytes: int,
-) -> AsyncIterator[RawRange]:
+) -> AsyncGenerator[RawRange, None]:
     """Yields ``first..last`` in contiguous ascending ranges, fetching ahead of the consumer.
 
     No new request starts while those that run or wait to be taken hold ``max_bytes`` (by the
@@ -95,3 +97,14 @@ async def in_order(
 
 async def _fetch(fetch: Fetch, first: int, last: int) -> RawRange:
     return await fetch(first, last)
+
+
+async def gathered(jobs: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results of ``jobs``, run together; the first failure stops the others."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -107,10 +107,17 @@ class Rpc:
         calls: Sequence[Call],
         *,
         height: int | None = None,
+        lowest: int | None = None,
         width: int = 0,
+        together: bool = False,
+        at_once: frozenset[Kind] = frozenset(),
         on: Endpoint | None = None,
     ) -> Answer:
         """``batch`` with the answer's size and origin.
+
+        Nodes known not to keep ``lowest`` any more are left out. ``together`` has all results
+        from one node, in the order of the calls, so that one can bear out another. Errors of
+        the kinds ``at_once`` are an answer: they are raised without trying again.
 
         ``width`` says how many blocks the calls span: nodes that serve fewer are left out, and
         limits (``Kind.WIDE``, ``Kind.MANY``, or ``Kind.TIMEOUT`` where width > 1) are raised at
@@ -121,8 +128,9 @@ class Rpc:
         nbytes, attempt = 0, 0
         spent: set[Endpoint] = set()
         endpoint = self.endpoints[0]
+        stay = on
         while todo:
-            endpoint = await self._pick(calls[todo[0]][0], height, width, on, spent)
+            endpoint = await self._pick(calls[todo[0]][0], height, lowest, width, stay, spent)
             now = todo[: endpoint.batch]
             try:
                 replies, size = await endpoint.exchange(self.session, [calls[i] for i in now])
@@ -138,17 +146,25 @@ class Rpc:
             todo = [i for i in todo if results[i] is _ABSENT]
             if failed is None:
                 endpoint.answered()
+                stay = endpoint if together else on
                 continue
             i, fault = failed
             if fault.kind is Kind.BATCH and len(now) > 1:
                 endpoint.batch = max(1, min(fault.batch or len(now) // 2, len(now) - 1))
+                stay = endpoint if together else on
                 continue
+            stay = on
+            if together:
+                results = [_ABSENT] * len(calls)
+                todo = list(range(len(calls)))
             error = raised(fault, self._where(endpoint, calls[i], height))
             if fault.kind is Kind.WIDE and width > 1:
                 endpoint.width = max(1, min(fault.blocks or width // 2, width - 1))
             if fault.kind in _SPLITTABLE or (fault.kind is Kind.TIMEOUT and width > 1):
                 raise error
             self._learn(endpoint, calls[i][0], fault, height)
+            if fault.kind in at_once:
+                raise error
             spent.add(endpoint)
             others = on is None and any(
                 e not in spent and self._serves(e, calls[i][0]) for e in self.endpoints
@@ -200,7 +216,13 @@ class Rpc:
         return method not in endpoint.unsupported
 
     async def _pick(
-        self, method: str, height: int | None, width: int, on: Endpoint | None, spent: set[Endpoint]
+        self,
+        method: str,
+        height: int | None,
+        lowest: int | None,
+        width: int,
+        on: Endpoint | None,
+        spent: set[Endpoint],
     ) -> Endpoint:
         """The first node that may serve the call and has a place free; waits for one."""
         while True:
@@ -210,7 +232,12 @@ class Rpc:
                 if on is not None
                 else [e for e in self.endpoints if self._serves(e, method)] or self.endpoints
             )
-            known = [e for e in nodes if height is None or not e.behind(height)]
+            kept = [e for e in nodes if lowest is None or e.floor <= lowest]
+            if not kept:
+                text = f"no node keeps it; they begin at {min(e.floor for e in nodes)}"
+                fault = Fault(Kind.PRUNED, None, text)
+                raise NodeFatal(f"{self.name}: {method} at {lowest}: {text}", fault)
+            known = [e for e in kept if height is None or not e.behind(height)]
             if not known:
                 text = "no node has this block yet"
                 fault = Fault(Kind.LAG, None, text)

@@ -40,7 +40,8 @@ class Reply:
 
 
 class Endpoint:
-    """A URL with its limits: widest range ``width``, largest ``batch``, ``unsupported`` methods."""
+    """A URL with its limits, as learnt: the most calls in one ``batch``, the most blocks in one
+    range (``width``), the lowest height kept (``floor``), methods not served."""
 
     def __init__(self, url: str, *, budget: float | None, timeout: float) -> None:
         self.url = url
@@ -49,6 +50,7 @@ class Endpoint:
         self.budget = Budget(budget)
         self.batch = _FIRST_BATCH
         self.width: int | None = None
+        self.floor = 0
         self.unsupported: set[str] = set()
         self.down_until = 0.0
         self._failures = 0
@@ -138,24 +140,27 @@ class Endpoint:
             answer: Any = orjson.loads(raw)
         except orjson.JSONDecodeError:
             text = raw[:200].decode("utf-8", "replace")
-            fault = classify(None, text, status=status, after=after)
+            fault = classify(None, text, method=calls[0][0], status=status, after=after)
             if status == 200:
                 fault = Fault(Kind.TRANSIENT, None, f"the answer is not JSON: {text!r}")
             return self._all(calls, fault)
         if isinstance(answer, list):
             by_id = {a.get("id"): a for a in answer if isinstance(a, dict)}
-            return [_reply(by_id.get(i), status, after) for i in ids]
+            return [
+                _reply(by_id.get(i), method, status, after)
+                for i, (method, _) in zip(ids, calls, strict=True)
+            ]
         if len(calls) > 1:
             # One error for the whole batch.
-            fault = _reply(answer, status, after).fault
+            fault = _reply(answer, calls[0][0], status, after).fault
             if fault is None or fault.kind is Kind.INVALID:
                 text = fault.message if fault else "the node answers a batch with one result"
                 fault = Fault(Kind.BATCH, fault and fault.code, text)
             return self._all(calls, fault)
-        return [_reply(answer, status, after)]
+        return [_reply(answer, calls[0][0], status, after)]
 
 
-def _reply(answer: Any, status: int, after: float | None) -> Reply:
+def _reply(answer: Any, method: str, status: int, after: float | None) -> Reply:
     if isinstance(answer, dict):
         error = answer.get("error")
         if error is None and "result" in answer:
@@ -166,16 +171,17 @@ def _reply(answer: Any, status: int, after: float | None) -> Reply:
                 code if isinstance(code, int) else None,
                 str(error.get("message", "")),
                 error.get("data"),
+                method=method,
                 status=status,
                 after=after,
             )
             return Reply(None, fault)
         text = error if isinstance(error, str) else answer.get("message")
         if isinstance(text, str):
-            return Reply(None, classify(None, text, status=status, after=after))
+            return Reply(None, classify(None, text, method=method, status=status, after=after))
     if status == 200:
         return Reply(None, Fault(Kind.TRANSIENT, None, "the node left a call unanswered"))
-    return Reply(None, classify(None, "", status=status, after=after))
+    return Reply(None, classify(None, "", method=method, status=status, after=after))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

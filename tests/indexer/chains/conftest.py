@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,9 @@ class Anvil:
                 break
         else:
             raise RuntimeError("anvil didn't start")
+        # A full pipe would stop the node.
+        self._drain = threading.Thread(target=deque, args=(self.process.stdout, 0), daemon=True)
+        self._drain.start()
 
     def call(self, method: str, *params: Any) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
@@ -88,6 +93,7 @@ class Anvil:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+        self._drain.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

@@ -1,0 +1,195 @@
+"""Anchor events in Solana transactions, as nodes list them (encoding ``json``).
+
+Two ways of emitting, both of Anchor's: ``emit_cpi!`` calls the program itself with the event as
+instruction data and the ``__event_authority`` PDA as only account; ``emit!`` writes a
+``Program data:`` log line.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from solders.pubkey import Pubkey
+
+from indexer.chains import base58
+from indexer.chains.raw import SolanaEvents
+from indexer.errors import Fatal
+
+TAG = bytes.fromhex("e445a52e51cb9a1d")
+"""Anchor's EVENT_IX_TAG_LE: the first 8 bytes of sha256("anchor:event"), reversed."""
+LOG_ORDINAL = 64
+"""Data log lines count on from here: a transaction runs at most 64 instructions."""
+_DISCRIMINATOR = 8
+_DATA = "Program data: "
+
+Transaction = Mapping[str, Any]
+"""A transaction with its meta as getBlock and getTransaction give it."""
+
+
+def event_authority(program: str) -> str:
+    """The PDA that signs the event instructions of ``program``."""
+    address, _ = Pubkey.find_program_address([b"__event_authority"], Pubkey.from_string(program))
+    return str(address)
+
+
+@dataclass(slots=True)
+class Collector:
+    """Gathers the events of ``programs`` as columns.
+
+    ``programs`` has for each program id its event authority and the height it starts at.
+
+    ``events`` decodes what was gathered; ``where`` begins messages.
+    """
+
+    where: str
+    programs: Mapping[str, tuple[str, int]]
+    _height: list[int] = field(default_factory=list[int])
+    _ordinal: list[int] = field(default_factory=list[int])
+    _tx: list[str] = field(default_factory=list[str])
+    _program: list[str] = field(default_factory=list[str])
+    _data: list[str | bytes] = field(default_factory=list["str | bytes"])
+
+    def block(self, height: int, transactions: Sequence[Transaction]) -> None:
+        """Adds a block's events; the index of a transaction is its place in the list."""
+        for index, transaction in enumerate(transactions):
+            self.transaction(height, index, transaction)
+
+    def transaction(self, height: int, index: int, transaction: Transaction) -> None:
+        """Adds the events of one transaction, none if it failed."""
+        meta = transaction["meta"]
+        body = transaction["transaction"]
+        if meta is None:
+            raise Fatal(
+                f"{self.where}: slot {height}, {body['signatures'][0]}: the node keeps no record "
+                "of what the transaction did; use a node with --enable-rpc-transaction-history"
+            )
+        if meta["err"] is not None:
+            return
+        keys: list[str] = body["message"]["accountKeys"]
+        if loaded := meta.get("loadedAddresses"):
+            keys = keys + loaded["writable"] + loaded["readonly"]
+        for program, (authority, start) in self.programs.items():
+            if program in keys and height >= start:
+                self._emitted(height, index, transaction, keys, program, authority)
+
+    def _emitted(
+        self,
+        height: int,
+        index: int,
+        transaction: Transaction,
+        keys: list[str],
+        program: str,
+        authority: str,
+    ) -> None:
+        meta = transaction["meta"]
+        signature: str = transaction["transaction"]["signatures"][0]
+        inner = meta["innerInstructions"]
+        if inner is None:
+            raise Fatal(
+                f"{self.where}: slot {height}, {signature}: the node doesn't list inner "
+                "instructions, which carry events; use another URL"
+            )
+        by_cpi = authority in keys
+        if by_cpi and inner:
+            called, only = keys.index(program), [keys.index(authority)]
+            before = 0
+            for group in sorted(inner, key=_outer_index):
+                first = group["index"] + before + 1
+                instructions = group["instructions"]
+                before += len(instructions)
+                for k, instruction in enumerate(instructions):
+                    if instruction["programIdIndex"] == called and instruction["accounts"] == only:
+                        self._add(height, index << 10 | first + k, signature, program,
+                                  instruction["data"])  # fmt: skip
+        logs = meta["logMessages"]
+        if logs is None:
+            if not by_cpi:
+                raise Fatal(
+                    f"{self.where}: slot {height}, {signature}: the node keeps no logs, which may "
+                    "carry events; use another URL"
+                )
+            return
+        self._logged(height, index, signature, program, logs, by_cpi)
+
+    def _logged(
+        self, height: int, index: int, signature: str, program: str, logs: list[str], by_cpi: bool
+    ) -> None:
+        if not any(line.startswith(_DATA) or line == "Log truncated" for line in logs):
+            return
+        stack: list[str] = []
+        invoked = False
+        line_index = -1
+        for line in logs:
+            if line.startswith(_DATA):
+                line_index += 1
+                if stack and stack[-1] == program and " " not in (text := line[len(_DATA) :]):
+                    self._add(height, index << 10 | LOG_ORDINAL + line_index, signature, program,
+                              _base64(text))  # fmt: skip
+            elif line == "Log truncated":
+                if invoked and not by_cpi:
+                    raise Fatal(
+                        f"{self.where}: slot {height}, {signature}: the log of {program} is "
+                        "truncated, so events may be lost for good; the program should emit by "
+                        "self-CPI (emit_cpi!), or its interface leave out what it logs"
+                    )
+                return
+            elif line.startswith("Program ") and not line.startswith("Program log: "):
+                word = line.split(" ", 3)
+                if len(word) < 3:
+                    continue
+                if word[2] == "invoke":
+                    stack.append(word[1])
+                    invoked = invoked or word[1] == program
+                elif word[2] in ("success", "failed:", "failed") and stack:
+                    stack.pop()
+
+    def _add(self, height: int, ordinal: int, tx: str, program: str, data: str | bytes) -> None:
+        self._height.append(height)
+        self._ordinal.append(ordinal)
+        self._tx.append(tx)
+        self._program.append(program)
+        self._data.append(data)
+
+    def __len__(self) -> int:
+        """Events gathered, before decoding throws out what is none."""
+        return len(self._height)
+
+    def events(self) -> SolanaEvents:
+        """The columns, ordered by (height, ordinal)."""
+        decoded = iter(base58.decode([d for d in self._data if isinstance(d, str)]))
+        payload = [_payload(next(decoded)) if isinstance(d, str) else d for d in self._data]
+        keep = [
+            i for i, p in enumerate(payload) if p is not None and len(p) >= _DISCRIMINATOR
+        ]  # fmt: skip
+        height = np.array(self._height, np.int64)
+        ordinal = np.array(self._ordinal, np.int64)
+        rows = np.array(keep, np.int64)
+        order = rows[np.lexsort((ordinal[rows], height[rows]))]
+        picked = order.tolist()
+        return SolanaEvents(
+            height[order],
+            ordinal[order],
+            [self._tx[i] for i in picked],
+            [self._program[i] for i in picked],
+            [payload[i] or b"" for i in picked],
+        )
+
+
+def _outer_index(group: Mapping[str, Any]) -> int:
+    return group["index"]
+
+
+def _payload(data: bytes | None) -> bytes | None:
+    return data[len(TAG) :] if data is not None and data.startswith(TAG) else None
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
