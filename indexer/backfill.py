@@ -1,0 +1,111 @@
+"""Backfill: takes in the finalized heights that the ledger lacks, in any order, by anyone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from psycopg import Connection
+
+from indexer import ingest, store
+from indexer.chains.reader import Reader
+from indexer.config import Config
+from indexer.decode.batch import Batch
+from indexer.errors import Fatal
+from indexer.log import database, ledger, writer
+
+Progress = Callable[[Batch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a backfill added: heights (summed over sources), events, and the seconds it took."""
+
+    chain: str
+    heights: int
+    events: int
+    seconds: float
+
+
+def backfill(config: Config, chain: str, first: int, last: int) -> Report:
+    """Takes in what is missing of ``first..last`` (inclusive) of ``chain``. Idempotent.
+
+    Heights above the chain's finalized one are refused: Fatal.
+    """
+    if chain not in config.chains:
+        raise Fatal(f"no chain {chain!r} in {config.path.name}: it has {sorted(config.chains)}")
+    with store.opened(config) as opened:
+        return asyncio.run(_backfill(opened, chain, first, last))
+
+
+async def _backfill(opened: store.Store, chain: str, first: int, last: int) -> Report:
+    sources = opened.sources_on(chain)
+    reader = ingest.reader(opened.config.chains[chain], opened.schema, sources)
+    try:
+        await reader.check()
+        finalized = (await reader.tip()).finalized
+        if last > finalized:
+            raise Fatal(
+                f"{chain}: height {last} is above the finalized height {finalized}: backfill up to "
+                "that, the head is `chainfold index`'s"
+            )
+        with opened.connect("backfill") as connection:
+            return await fill(opened, connection, chain, first, last, reader=reader)
+    finally:
+        await reader.aclose()
+
+
+async def fill(
+    opened: store.Store,
+    connection: Connection[Any],
+    chain: str,
+    first: int,
+    last: int,
+    *,
+    reader: Reader,
+    progress: Progress | None = None,
+) -> Report:
+    """Fills every gap of the chain's sources in ``first..last``, which must be finalized.
+
+    ``reader`` watches all of the chain's sources; sources with gaps of their own get their own.
+    """
+    started = monotonic()
+    heights = events = 0
+    everything = opened.sources_on(chain)
+    with database.translated():
+        by_gap: dict[tuple[int, int], list[ledger.Source]] = {}
+        for source in everything:
+            for gap in ledger.gaps(connection, opened.log.into, source, last, first):
+                by_gap.setdefault(gap, []).append(source)
+    for (low, high), lacking in sorted(by_gap.items()):
+        sources = tuple(lacking)
+        log = opened.log_for(sources)
+        own = reader if sources == everything else None
+        used = own or ingest.reader(opened.config.chains[chain], opened.schema, sources)
+
+        def write(batch: Batch) -> None:
+            nonlocal heights, events
+            with database.translated():
+                try:
+                    writer.write(connection, log, batch, sources)  # noqa: B023
+                except ledger.AlreadyCovered:
+                    return
+            heights += (batch.last - batch.first + 1) * len(sources)  # noqa: B023
+            events += len(batch)
+            if progress is not None:
+                progress(batch)
+
+        try:
+            await ingest.pump(
+                used.stream(low, high, finalized=True),
+                opened.schema,
+                write,
+                store.wanted(opened.schema, sources),
+            )
+        finally:
+            if own is None:
+                await used.aclose()
+    return Report(chain, heights, events, monotonic() - started)

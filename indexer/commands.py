@@ -1,0 +1,122 @@
+"""Commands of the indexer: index, backfill, status, verify."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from indexer import config as configuration
+from indexer import store
+from indexer.errors import Fatal
+from indexer.follow import Follower
+
+
+def _config(path: Path | None) -> configuration.Config:
+    return configuration.load(path)
+
+
+@click.command()
+@click.option("--until", type=click.IntRange(0), help="Stop when this height is in.")
+@click.option("--once", is_flag=True, help="Stop when the tip of now is in.")
+@click.option("--chain", "only", multiple=True, help="Only this chain (may be repeated).")
+@click.pass_obj
+def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...]) -> None:
+    """Follow the chains into the database; start again where it stopped."""
+    config = _config(path)
+    unknown = set(only) - set(config.chains)
+    if unknown:
+        raise Fatal(f"no chain {sorted(unknown)[0]!r} in {config.path.name}")
+    chains = [c for c in config.chains if config.programs_on(c) and (not only or c in only)]
+    from indexer.progress import reporter
+
+    with store.opened(config) as opened, reporter(sys.stderr) as report:
+
+        async def run() -> None:
+            loop = asyncio.get_running_loop()
+            tasks = [
+                asyncio.ensure_future(Follower(opened, c, report, until, once).run())
+                for c in chains
+            ]
+            stop = asyncio.Event()
+            for name in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(name, stop.set)
+            stopped = asyncio.ensure_future(stop.wait())
+            try:
+                await _first_failure(tasks, stopped)
+            finally:
+                for task in [*tasks, stopped]:
+                    task.cancel()
+                await asyncio.gather(*tasks, stopped, return_exceptions=True)
+
+        asyncio.run(run())
+
+
+async def _first_failure(tasks: list[asyncio.Future[None]], stopped: asyncio.Future[bool]) -> None:
+    """Until every chain is done, one can't go on and the others are, or we are told to stop.
+
+    One chain's stop doesn't stop another's.
+    """
+    pending: set[asyncio.Future[None] | asyncio.Future[bool]] = {*tasks, stopped}
+    failures: list[BaseException] = []
+    while pending - {stopped}:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if stopped in done:
+            break
+        for task in done:
+            error = task.exception()
+            if error is not None:
+                failures.append(error)
+                if len(tasks) > 1:
+                    click.echo(f"chainfold: {error}", err=True)
+    if failures:
+        raise failures[0]
+
+
+@click.command()
+@click.argument("chain")
+@click.argument("first", type=click.IntRange(0))
+@click.argument("last", type=click.IntRange(0))
+@click.pass_obj
+def backfill(path: Path | None, chain: str, first: int, last: int) -> None:
+    """Take in what is missing of heights FIRST to LAST of CHAIN (finalized ones only)."""
+    from indexer.backfill import backfill as run
+
+    report = run(_config(path), chain, first, last)
+    click.echo(
+        f"{report.chain}: {report.heights} heights and {report.events} events added "
+        f"in {report.seconds:.1f} s"
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def status(path: Path | None, as_json: bool) -> None:
+    """Show heads, lag, coverage and gaps."""
+    from indexer.log import database, ddl
+    from indexer.progress import print_status
+    from indexer.status import status as read
+
+    config = _config(path)
+    with database.serve(config.database) as url, database.translated():
+        with database.connect(url, name="chainfold status") as connection:
+            ddl.check(connection, config.database.schema)
+            print_status(read(connection, config.database.schema), as_json=as_json)
+
+
+@click.command()
+@click.pass_obj
+def verify(path: Path | None) -> None:
+    """Prove the tables: folds equal the oracle, no gap, no hole in any entity's seq."""
+    from indexer.verify import verify as run
+
+    with store.opened(_config(path)) as opened, opened.connect("verify") as connection:
+        findings = run(opened, connection)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}")
+    if not all(f.ok for f in findings):
+        raise Fatal("the tables differ from the chain's events: see the lines marked FAIL")

@@ -1,0 +1,136 @@
+"""The decoded batch: one Arrow table for each event table that got rows."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from indexer.chains.raw import Blocks, EvmLogs, RawRange
+from indexer.decode.interface import Event
+from indexer.decode.schema import Binding, EventTable, Schema
+from indexer.decode.types import Type
+from indexer.errors import Fatal
+
+ORDINAL_BITS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``first..last`` (heights, inclusive) of one chain, decoded.
+
+    ``tables``: event table name → Arrow table with the columns of ``EventTable.all_columns``,
+    ascending by ``pos``. ``unknown`` counts events of the watched programs that their interface
+    doesn't name.
+    """
+
+    chain: str
+    first: int
+    last: int
+    finalized: bool
+    blocks: Blocks
+    tables: dict[str, pa.Table]
+    unknown: int
+
+    def __len__(self) -> int:
+        return sum(len(t) for t in self.tables.values())
+
+
+def decode(
+    raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | None = None
+) -> Batch:
+    """Decodes a raw range. Raises Fatal, naming the place, where bytes don't fit the interface.
+
+    ``only`` keeps these (address, event signature) pairs and drops other known events.
+    """
+    bindings = schema.on(raw.chain)
+    if isinstance(raw.events, EvmLogs):
+        from indexer.decode.evm import columns, groups
+
+        found_groups = groups(raw.events, bindings)
+    else:
+        from indexer.decode.solana import columns, groups
+
+        found_groups = groups(raw.events, bindings)
+    times = _block_times(raw)
+    ordinals = raw.events.log_index if isinstance(raw.events, EvmLogs) else raw.events.ordinal
+    positions = (raw.events.height << ORDINAL_BITS) | ordinals
+    parts: dict[str, list[pa.Table]] = {}
+    unknown = 0
+    for address, event, rows in found_groups:
+        if event is None:
+            unknown += len(rows)
+            continue
+        if only is not None and (address, event.signature) not in only:
+            continue
+        binding = bindings[address]
+        table = binding.tables[event.name]
+        found = columns(raw, event, table, rows)
+        parts.setdefault(table.name, []).append(
+            _table(raw, binding, table, rows, positions, times, found)
+        )
+    tables = {
+        name: found[0] if len(found) == 1 else pa.concat_tables(found).sort_by("pos")
+        for name, found in parts.items()
+    }
+    return Batch(raw.chain, raw.first, raw.last, raw.finalized, raw.blocks, tables, unknown)
+
+
+def place(raw: RawRange, row: int) -> str:
+    """Where row ``row`` of the raw events is, for an error's reader."""
+    events = raw.events
+    ordinal = events.log_index if isinstance(events, EvmLogs) else events.ordinal
+    return (
+        f"{raw.chain} height {events.height[row]} transaction {events.tx[row]} index {ordinal[row]}"
+    )
+
+
+def mismatch(raw: RawRange, row: int, event: Event, why: str) -> Fatal:
+    return Fatal(
+        f"{place(raw, row)}: the bytes of event {event.signature} don't fit its interface "
+        f"({why}): give the interface of the program that is deployed there"
+    )
+
+
+def _block_times(raw: RawRange) -> NDArray[np.int64]:
+    """Block time in unix seconds of each event."""
+    heights = raw.events.height
+    if not len(heights):
+        return heights
+    index = np.searchsorted(raw.blocks.height, heights)
+    index = np.minimum(index, len(raw.blocks) - 1)
+    missing = raw.blocks.height[index] != heights
+    if missing.any():
+        row = int(missing.argmax())
+        raise Fatal(f"{place(raw, row)}: the range came without the header of this height")
+    return raw.blocks.time[index]
+
+
+def _table(
+    raw: RawRange,
+    binding: Binding,
+    table: EventTable,
+    rows: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    times: NDArray[np.int64],
+    found: dict[str, pa.Array],
+) -> pa.Table:
+    n = len(rows)
+    tx = raw.events.tx
+    all_rows = n == len(tx)
+    arrays: dict[str, pa.Array] = {
+        "pos": pa.array(positions[rows]),
+        "tx": pa.array(tx if all_rows else [tx[i] for i in rows], pa.string()),
+        "address": pa.array([binding.address], pa.string()).take(
+            pa.array(np.zeros(n, dtype=np.int32))
+        ),
+        "time": pa.array(times[rows] * 1_000_000, Type.TIME.arrow),
+    }
+    for column in table.columns:
+        arrays[column.name] = (
+            found[column.name] if column.name in found else pa.nulls(n, column.type.arrow)
+        )
+    return pa.table(arrays)

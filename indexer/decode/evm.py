@@ -1,0 +1,245 @@
+"""EVM logs to columns: one hex buffer a field, one view over it (ABI specification)."""
+
+from __future__ import annotations
+
+from binascii import Error, unhexlify
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from indexer.chains.raw import EvmLogs, RawRange
+from indexer.decode import columns as col
+from indexer.decode.batch import mismatch
+from indexer.decode.interface import Event, Field
+from indexer.decode.schema import Binding, EventTable
+from indexer.decode.types import Type
+
+Rows = NDArray[np.int64]
+
+
+def groups(
+    logs: EvmLogs, bindings: Mapping[str, Binding]
+) -> Iterator[tuple[str, Event | None, Rows]]:
+    """(address, event or None if unknown, its rows) of every kind of log in the batch."""
+    if not len(logs):
+        return
+    addresses = pa.array(logs.address, pa.string()).dictionary_encode()
+    selectors = pa.array([t[0] if t else "" for t in logs.topics], pa.string()).dictionary_encode()
+    width = len(selectors.dictionary)
+    code = addresses.indices.to_numpy().astype(np.int64) * width + selectors.indices.to_numpy()
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        a, s = divmod(int(code[rows[0]]), width)
+        address = addresses.dictionary[a].as_py().lower()
+        binding = bindings.get(address)
+        if binding is None:
+            continue
+        known = binding.interface.by_selector()
+        event = known.get(selectors.dictionary[s].as_py().lower()) or known.get("")
+        yield address, event, rows
+
+
+def columns(raw: RawRange, event: Event, table: EventTable, rows: Rows) -> dict[str, pa.Array]:
+    """The event's fields for ``rows``, each in its table's column type."""
+    logs = raw.events
+    assert isinstance(logs, EvmLogs)
+    topics = [logs.topics[i] for i in rows]
+    first = 1 if event.selector else 0
+    indexed = [f for f in event.fields if f.indexed]
+    wanted = first + len(indexed)
+    for i, found in enumerate(topics):
+        if len(found) != wanted:
+            why = f"{len(found)} topics, not {wanted}"
+            raise mismatch(raw, int(rows[i]), event, why)
+    body = _Body(raw, event, rows, [logs.data[i] for i in rows])
+    result: dict[str, pa.Array] = {}
+    try:
+        head = 0
+        topic = first
+        for field in event.fields:
+            if field.indexed:
+                digits = _digits([t[topic] for t in topics], 64)
+                topic += 1
+                result |= _static(field, table, digits)
+            elif field.kind == "json":
+                result[field.name] = body.json(field)
+                head += _head_size(field.source)
+            elif field.size == 0:
+                result[field.name] = body.dynamic(field, head)
+                head += 32
+            else:
+                result |= _static(field, table, body.digits(head))
+                head += 32
+        body.end(head)
+    except col.OutOfRange as error:
+        raise mismatch(
+            raw, int(rows[error.row]), event, f"a value of {table.name} too large"
+        ) from None
+    return result
+
+
+def _static(field: Field, table: EventTable, digits: col.Bytes) -> dict[str, pa.Array]:
+    """A 32-byte word of each row, as (n, 64) hex digits → its column (two for a time)."""
+    if field.kind == "address":
+        _zero(digits[:, :24])
+        return {field.name: col.hex_digits(digits[:, 24:])}
+    if field.kind == "hex":
+        _zero(digits[:, 2 * field.size :])
+        return {field.name: col.hex_digits(digits[:, : 2 * field.size])}
+    words = np.frombuffer(unhexlify(digits.tobytes()), np.uint8).reshape(-1, 32)
+    if field.kind == "bool":
+        _zero(words[:, :31], 0)
+        return {field.name: col.booleans(words[:, 31])}
+    signed = field.kind == "int"
+    if field.is_time:
+        narrow = col.integers(words, signed=signed, size=field.size, to=Type.NUMERIC20)
+        time, _ = col.times(words[:, -field.size :], signed=signed, size=field.size)
+        return {field.name: time, f"{field.name}_raw": narrow}
+    column = table.column(field.name)
+    assert column is not None
+    return {field.name: col.integers(words, signed=signed, size=field.size, to=column.type)}
+
+
+class _Body:
+    """The data of all rows: as one matrix where every row has the same length, else as one
+    buffer with the rows' starts."""
+
+    def __init__(self, raw: RawRange, event: Event, rows: Rows, data: list[str]) -> None:
+        self.raw, self.event, self.rows, self.data = raw, event, rows, data
+        joined = np.frombuffer("".join(data).encode("ascii"), np.uint8)
+        size = len(data[0]) if data else 2
+        self.lengths = np.full(len(data), size, np.int64)
+        if any(len(d) != size for d in data):
+            self.lengths = np.fromiter((len(d) for d in data), np.int64, len(data))
+        odd = (self.lengths % 2 == 1) | (self.lengths < 2)
+        if odd.any():
+            raise mismatch(raw, int(rows[odd.argmax()]), event, "its data is not whole bytes")
+        self.ascii = joined
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.matrix = joined.reshape(-1, size) if not (self.lengths != size).any() else None
+
+    def digits(self, head: int) -> col.Bytes:
+        """(n, 64) hex digits of the word at byte ``head`` of each row."""
+        at = 2 + 2 * head
+        if (self.lengths < at + 64).any():
+            raise self._short()
+        if self.matrix is not None:
+            return self.matrix[:, at : at + 64]
+        return col.window(self.ascii, self.starts + at, 64)
+
+    def dynamic(self, field: Field, head: int) -> pa.Array:
+        """A string or bytes, whose word at ``head`` points to its length and content."""
+        pointers = self._uint(self.digits(head))
+        content = (self.lengths - 2) // 2
+        if ((pointers < 0) | (pointers + 32 > content)).any():
+            raise self._short()
+        at = self.starts + 2 + 2 * pointers
+        sizes = self._uint(col.window(self.ascii, at, 64))
+        if ((sizes < 0) | (pointers + 32 + sizes > content)).any():
+            raise self._short()
+        flat = self._flat()
+        starts = (at - 2 * (np.arange(len(at)) + 1)) // 2 + 32
+        if field.kind == "string":
+            return col.texts(flat, starts, sizes)
+        return col.hex_texts(flat, starts, sizes)
+
+    def json(self, field: Field) -> pa.Array:
+        """A composite, row by row, as JSON: the price of types that have no column."""
+        from eth_abi.abi import decode as decode_abi
+        from eth_utils.abi import collapse_if_tuple
+
+        dynamic = [f for f in self.event.fields if not f.indexed]
+        kinds = [
+            collapse_if_tuple(f.source) if isinstance(f.source, dict) else f.source for f in dynamic
+        ]
+        at = dynamic.index(field)
+        found: list[str] = []
+        for i, data in enumerate(self.data):
+            try:
+                values = decode_abi(kinds, bytes.fromhex(data[2:]), strict=False)
+            except Exception as error:
+                raise mismatch(self.raw, int(self.rows[i]), self.event, str(error)) from None
+            found.append(orjson.dumps(_jsonable(values[at], field.source)).decode())
+        return pa.array(found, pa.string())
+
+    def end(self, head: int) -> None:
+        """The heads end here: a static event has no more bytes, a dynamic one no fewer."""
+        static = all(f.indexed or (f.size and f.kind != "json") for f in self.event.fields)
+        wrong = self.lengths != 2 + 2 * head if static else self.lengths < 2 + 2 * head
+        if wrong.any():
+            row = int(wrong.argmax())
+            why = f"{(self.lengths[row] - 2) // 2} bytes of data, not {head}"
+            raise mismatch(self.raw, int(self.rows[row]), self.event, why)
+
+    def _uint(self, digits: col.Bytes) -> NDArray[np.int64]:
+        """Offsets and lengths: anything past 2^31 becomes -1, which no data can hold."""
+        words = np.frombuffer(unhexlify(digits.tobytes()), np.uint8).reshape(-1, 32)
+        value = col.int64s(words[:, 24:], signed=False)
+        return np.where(words[:, :28].any(axis=1) | (value >= 1 << 31), -1, value)
+
+    def _flat(self) -> col.Bytes:
+        try:
+            return np.frombuffer(unhexlify("".join([d[2:] for d in self.data])), np.uint8)
+        except Error:
+            raise mismatch(self.raw, int(self.rows[0]), self.event, "not hex") from None
+
+    def _short(self) -> Exception:
+        row = int(self.lengths.argmin())
+        return mismatch(self.raw, int(self.rows[row]), self.event, "its data ends too early")
+
+
+def _digits(words: list[str], width: int) -> col.Bytes:
+    """0x-hex strings of one length → (n, width) ASCII digits."""
+    return np.frombuffer("".join(words).encode("ascii"), np.uint8).reshape(-1, width + 2)[:, 2:]
+
+
+def _zero(part: NDArray[np.uint8], zero: int = 0x30) -> None:
+    """Padding must be zero; OutOfRange names the first row where it isn't."""
+    if part.size and (part != zero).any():
+        raise col.OutOfRange(int((part != zero).any(axis=1).argmax()))
+
+
+def _head_size(entry: Any) -> int:
+    """Bytes that a composite takes in the head: 32 for a pointer, else all of it."""
+    from eth_abi.registry import registry
+    from eth_utils.abi import collapse_if_tuple
+
+    kind = collapse_if_tuple(entry) if isinstance(entry, dict) else entry
+    decoder = registry.get_decoder(kind)
+    if getattr(decoder, "is_dynamic", False):
+        return 32
+    from eth_abi.grammar import parse
+
+    def size(node: Any) -> int:
+        if node.arrlist:
+            return int(node.arrlist[-1][0]) * size(node.item_type)
+        return sum(size(c) for c in node.components) if hasattr(node, "components") else 32
+
+    return size(parse(kind))
+
+
+def _jsonable(value: Any, entry: Any) -> Any:
+    """Integers as decimal strings, bytes as 0x-hex, tuples as objects by their fields' names."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, str):
+        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    kind = entry["type"] if isinstance(entry, dict) else str(entry)
+    if kind.endswith("]"):
+        inner = kind[: kind.rindex("[")]
+        item = {**entry, "type": inner} if isinstance(entry, dict) else inner
+        return [_jsonable(v, item) for v in value]
+    parts = entry.get("components", []) if isinstance(entry, dict) else []
+    return {
+        p["name"] or str(i): _jsonable(v, p)
+        for i, (p, v) in enumerate(zip(parts, value, strict=True))
+    }

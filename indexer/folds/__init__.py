@@ -1,0 +1,11 @@
+"""State tables, declared: each column is a commutative monoid over the events' positions.
+
+>>> from indexer.folds import fold, first, last, sum_, count
+>>> markets = fold("markets", program="bets", key="market", columns={
+...     "creator": first("MarketOpened.actor"), "total": last("total_after"),
+...     "bets": count("BetPlaced"), "volume": sum_("BetPlaced.amount")})
+"""
+
+from indexer.folds.algebra import Aggregate, Fold, count, first, fold, last, max_, min_, sum_
+
+__all__ = ["Aggregate", "Fold", "count", "first", "fold", "last", "max_", "min_", "sum_"]

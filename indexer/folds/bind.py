@@ -1,0 +1,129 @@
+"""A fold held against the programs' interfaces: which events, which columns, which types."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from indexer.config import Config
+from indexer.decode.schema import EventTable, Schema
+from indexer.decode.types import Column, Type, widest
+from indexer.errors import Fatal
+from indexer.folds.algebra import Aggregate, Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One column: ``arms`` are (event table, the column it reads; None for count).
+
+    ``group`` numbers the fold's distinct (op, events, condition) among ``first`` and ``last``
+    columns, which share the position they came from; -1 for the others.
+    """
+
+    name: str
+    op: str
+    arms: tuple[tuple[EventTable, str | None], ...]
+    where: str | None
+    type: Type
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoundFold:
+    """``tables`` are the event tables that feed it; ``key`` are the key's columns."""
+
+    fold: Fold
+    key: tuple[Column, ...]
+    columns: tuple[Bound, ...]
+    tables: tuple[EventTable, ...]
+
+    @property
+    def name(self) -> str:
+        return self.fold.name
+
+    @property
+    def public(self) -> tuple[Column, ...]:
+        """What a reader sees after ``chain``: the key, then the declared columns."""
+        return self.key + tuple(Column(c.name, c.type) for c in self.columns)
+
+
+def load(config: Config, schema: Schema) -> tuple[BoundFold, ...]:
+    """Imports the modules that ``[folds]`` names and binds every Fold found in them."""
+    found: dict[str, Fold] = {}
+    for name in config.fold_modules:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise Fatal(f"{config.path.name}: folds.modules: {error}: check its name") from None
+        for value in vars(module).values():
+            if isinstance(value, Fold) and found.setdefault(value.name, value) is not value:
+                raise Fatal(f"two folds are named {value.name!r}: rename one")
+    programs = {b.program for b in schema.bindings}
+    return tuple(bind(f, schema) for f in found.values() if f.program in programs)
+
+
+def bind(fold: Fold, schema: Schema) -> BoundFold:
+    """Raises Fatal where the fold names what no interface has."""
+    events = schema.of(fold.program)
+    if fold.name in schema.tables:
+        raise Fatal(f"fold {fold.name!r} has the name of an event table: rename it")
+    keyed = {n: t for n, t in events.items() if all(t.column(k) for k in fold.key)}
+    if not keyed:
+        raise Fatal(f"fold {fold.name!r}: no event of {fold.program!r} has {', '.join(fold.key)}")
+    groups: dict[object, int] = {}
+    columns: list[Bound] = []
+    for name, aggregate in fold.columns.items():
+        arms = tuple(_arms(fold, name, aggregate, events, keyed))
+        types = [c.type for t, f in arms if f for c in [t.column(f)] if c]
+        kind = widest(types) if types else Type.INT8
+        if kind is None:
+            raise Fatal(f"fold {fold.name!r}: column {name!r} mixes types")
+        if aggregate.op == "sum" and not kind.is_number:
+            raise Fatal(f"fold {fold.name!r}: column {name!r}: only numbers have a sum")
+        if aggregate.op in ("min", "max") and kind is Type.JSON:
+            raise Fatal(f"fold {fold.name!r}: column {name!r}: JSON has no order")
+        group = -1
+        if aggregate.op in ("first", "last"):
+            identity = (aggregate.op, tuple(t.name for t, _ in arms), aggregate.where)
+            group = groups.setdefault(identity, len(groups))
+        columns.append(Bound(name, aggregate.op, arms, aggregate.where, kind, group))
+    used = {t.name: t for c in columns for t, _ in c.arms}
+    key: list[Column] = []
+    for k in fold.key:
+        kind = widest([c.type for t in used.values() for c in [t.column(k)] if c])
+        if kind is None:
+            raise Fatal(f"fold {fold.name!r}: key {k!r} has types that don't mix")
+        key.append(Column(k, kind))
+    return BoundFold(fold, tuple(key), tuple(columns), tuple(used.values()))
+
+
+def _arms(
+    fold: Fold,
+    name: str,
+    aggregate: Aggregate,
+    events: dict[str, EventTable],
+    keyed: dict[str, EventTable],
+) -> Iterable[tuple[EventTable, str | None]]:
+    where = f"fold {fold.name!r}: column {name!r}"
+    if aggregate.op == "count" and not aggregate.sources:
+        yield from ((t, None) for t in keyed.values())
+    for source in aggregate.sources:
+        event, dot, field = source.partition(".")
+        if aggregate.op == "count":
+            event, field = source, ""
+        elif not dot:
+            event, field = "", source
+        if event:
+            if event not in events:
+                raise Fatal(f"{where}: {fold.program!r} has no event {event!r}")
+            if event not in keyed:
+                raise Fatal(f"{where}: event {event!r} has not all of {', '.join(fold.key)}")
+            if field and not events[event].column(field):
+                raise Fatal(f"{where}: event {event!r} has no field {field!r}")
+            yield events[event], field or None
+        else:
+            having = [t for t in keyed.values() if t.column(field)]
+            if not having:
+                raise Fatal(f"{where}: no event with {', '.join(fold.key)} has {field!r}")
+            yield from ((t, field) for t in having)

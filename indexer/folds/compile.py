@@ -1,0 +1,278 @@
+"""A bound fold as SQL: table, aggregate, upsert and undo, for Postgres and DuckDB alike.
+
+One shape serves all: ``partial`` aggregates the events that a filter lets through into rows of the
+fold. Over everything it is the oracle, over one batch it is what the upsert merges, over the
+orphans it is what undo takes away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexer.decode.schema import EventTable
+from indexer.decode.types import Column, Type
+from indexer.folds.bind import Bound, BoundFold
+from indexer.sql import Dialect, column_type, quote
+
+_SUM: dict[Dialect, str] = {"postgres": "numeric", "duckdb": "DECIMAL(38,0)"}
+_COLLATION = ' COLLATE "C"'
+HIDDEN = (Column("_n", Type.INT8), Column("_pos", Type.INT8))
+"""On every fold row: the count of its events and the highest position among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where events are read: ``prefix`` stands before a table's name (``chainfold.``), ``filter``
+    is a condition over an event table's columns, ``only`` leaves out other event tables."""
+
+    prefix: str = ""
+    filter: str = "true"
+    only: frozenset[str] | None = None
+
+
+def storage(fold: BoundFold) -> tuple[Column, ...]:
+    """All columns of the fold's table after ``chain``, the hidden ones last."""
+    groups = {c.group: c for c in fold.columns if c.group >= 0}
+    hidden = tuple(Column(_position(c), Type.INT8) for c in groups.values())
+    return fold.public + HIDDEN + hidden
+
+
+def create(fold: BoundFold, prefix: str, dialect: Dialect) -> str:
+    """CREATE TABLE of the fold, with its primary key (chain, key)."""
+    sums = {c.name for c in fold.columns if c.op == "sum"}
+    keys = {c.name for c in fold.key}
+    lines = [f"chain {column_type(Type.TEXT, dialect)} NOT NULL"]
+    for column in storage(fold):
+        kind = column_type(column.type, dialect)
+        if column.name in sums:
+            kind = _SUM[dialect]
+        null = " NOT NULL" if column.name in keys or column in HIDDEN else ""
+        lines.append(f"{quote(column.name)} {kind}{null}")
+    lines.append(f"PRIMARY KEY ({_keys(fold)})")
+    return f"CREATE TABLE {prefix}{quote(fold.name)} ({', '.join(lines)})"
+
+
+def partial(fold: BoundFold, source: Source, dialect: Dialect) -> str:
+    """SELECT of (chain, *storage) aggregated over the events that ``source`` lets through."""
+    tables = [t for t in fold.tables if source.only is None or t.name in source.only]
+    arms = [_arm(fold, table, source, dialect) for table in tables]
+    keys = _keys(fold)
+    groups = {c.group: c for c in fold.columns if c.group >= 0}
+    aggregates = ["count(*) AS _n", "max(pos) AS _pos"]
+    for c in groups.values():
+        fn = "min" if c.op == "first" else "max"
+        aggregates.append(f"{fn}(CASE WHEN {_member(c)} THEN pos END) AS {_position(c)}")
+    for c in fold.columns:
+        q = quote(c.name)
+        if c.op == "count":
+            aggregates.append(f"count(CASE WHEN {_member(c)} THEN 1 END) AS {q}")
+        elif c.op == "sum":
+            aggregates.append(f"coalesce(sum({q}), 0) AS {q}")
+        elif c.op in ("min", "max"):
+            aggregates.append(f"{c.op}({q}) AS {q}")
+    joins = [
+        f"LEFT JOIN e AS e{c.group} ON e{c.group}.chain = g.chain "
+        f"AND e{c.group}.pos = g.{_position(c)}"
+        for c in groups.values()
+    ]
+    selected = ["g.chain"]
+    picked = {c.name: f"e{c.group}" for c in fold.columns if c.group >= 0}
+    for column in storage(fold):
+        selected.append(f"{picked.get(column.name, 'g')}.{quote(column.name)}")
+    materialized = "MATERIALIZED " if dialect == "postgres" else ""
+    return (
+        f"WITH e AS {materialized}({' UNION ALL '.join(arms)}), "
+        f"g AS (SELECT {keys}, {', '.join(aggregates)} FROM e GROUP BY {keys}) "
+        f"SELECT {', '.join(selected)} FROM g {' '.join(joins)}"
+    )
+
+
+def upsert(fold: BoundFold, prefix: str, source: Source, dialect: Dialect) -> str:
+    """Merges the partial of ``source`` into the fold's table, in key order."""
+    table = quote(fold.name)
+    names = ", ".join(["chain", *(quote(c.name) for c in storage(fold))])
+    sets = [f"{q} = {rule}" for q, rule in _merge(fold, table, "excluded")]
+    keys = _keys(fold)
+    return (
+        f"INSERT INTO {prefix}{table} AS {table} ({names}) "
+        f"SELECT * FROM ({partial(fold, source, dialect)}) AS p ORDER BY {keys} "
+        f"ON CONFLICT ({keys}) DO UPDATE SET {', '.join(sets)}"
+    )
+
+
+def undo(
+    fold: BoundFold, prefix: str, orphans: Source, kept: Source, dialect: Dialect
+) -> list[str]:
+    """Statements that take the events of ``orphans`` out of the fold's table.
+
+    The orphans are still in the event tables; ``kept`` is the filter of those that stay. Counts
+    and sums are subtracted; ``first``, ``last``, ``min`` and ``max`` are looked up again, by index,
+    for the rows whose value an orphan held.
+    """
+    table = f"{prefix}{quote(fold.name)}"
+    gone = "_gone_" + fold.name
+    match = " AND ".join(f"t.{k} = d.{k}" for k in _key_names(fold))
+    statements = [
+        f"DROP TABLE IF EXISTS {gone}",
+        f"CREATE TEMP TABLE {gone} AS {partial(fold, orphans, dialect)}",
+        f"DELETE FROM {table} AS t USING {gone} AS d WHERE {match} AND t._n = d._n",
+    ]
+    subtract = ["_n = t._n - d._n"]
+    for c in fold.columns:
+        if c.op in ("sum", "count"):
+            subtract.append(f"{quote(c.name)} = t.{quote(c.name)} - d.{quote(c.name)}")
+    statements.append(
+        f"UPDATE {table} AS t SET {', '.join(subtract)} FROM {gone} AS d WHERE {match}"
+    )
+    prior = f"{table} AS t2 JOIN {gone} AS d ON " + " AND ".join(
+        f"t2.{k} = d.{k}" for k in _key_names(fold)
+    )
+    for column, lookup, held in _lookups(fold, kept):
+        here = " AND ".join(f"t.{k} = n.{k}" for k in _key_names(fold))
+        picks = ", ".join(f"t2.{k}" for k in _key_names(fold))
+        sets = ", ".join(f"{quote(c)} = n.{quote(c)}" for c in column)
+        values = ", ".join(f"l.{quote(c)}" for c in column)
+        statements.append(
+            f"UPDATE {table} AS t SET {sets} FROM (SELECT {picks}, {values} FROM {prior} "
+            f"LEFT JOIN LATERAL ({lookup}) AS l ON true WHERE {held}) AS n WHERE {here}"
+        )
+    statements.append(f"DROP TABLE {gone}")
+    return statements
+
+
+def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
+    """(name, statement) of the indexes that undo's look-ups need, on the event tables."""
+    keys = ", ".join(_key_names(fold))
+    wanted: dict[str, str] = {}
+    for table in fold.tables:
+        on = f"{prefix}{quote(table.name)}"
+        name = f"{table.name[:30]}_{'_'.join(fold.fold.key)[:20]}_pos"
+        wanted[f"{name}"] = f"ON {on} ({keys}, pos)"
+    for c in fold.columns:
+        if c.op in ("min", "max"):
+            for table, field in c.arms:
+                if field and field != "time":
+                    name = f"{table.name[:24]}_{'_'.join(fold.fold.key)[:16]}_{field[:16]}"
+                    wanted[name] = f"ON {prefix}{quote(table.name)} ({keys}, {quote(field)})"
+    return [
+        (name, f"CREATE INDEX IF NOT EXISTS {quote(name)} {rest}") for name, rest in wanted.items()
+    ]
+
+
+def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -> str:
+    """One event table's part of ``e``: key, pos, each column's value, each column's membership."""
+    selected = ["chain", *(quote(c.name) for c in fold.key), "pos"]
+    # a key's NULL (a field that one chain doesn't have) belongs to no row
+    conditions = [source.filter, *(f"{quote(c.name)} IS NOT NULL" for c in fold.key)]
+    members: dict[str, str] = {}
+    for c in fold.columns:
+        fields = [f for t, f in c.arms if t is table]
+        test = "false" if not fields else f"coalesce({c.where}, false)" if c.where else "true"
+        members[_member(c)] = test
+        if c.op == "count":
+            continue
+        value = quote(fields[0]) if fields and fields[0] else None
+        if value is None:
+            kind = _SUM[dialect] if c.op == "sum" else column_type(c.type, dialect)
+            value = f"CAST(NULL AS {kind.removesuffix(_COLLATION)})"
+        elif c.where and c.group < 0:
+            value = f"CASE WHEN {c.where} THEN {value} END"
+        selected.append(f"{value} AS {quote(c.name)}")
+    selected += [f"{test} AS {name}" for name, test in members.items()]
+    return (
+        f"SELECT {', '.join(selected)} FROM {source.prefix}{quote(table.name)} "
+        f"WHERE {' AND '.join(conditions)}"
+    )
+
+
+def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
+    rules: list[tuple[str, str]] = [
+        ("_n", f"{mine}._n + {other}._n"),
+        ("_pos", f"greatest({mine}._pos, {other}._pos)"),
+    ]
+    done: set[int] = set()
+    for c in fold.columns:
+        q = quote(c.name)
+        if c.group >= 0:
+            p = _position(c)
+            sign = "<" if c.op == "first" else ">"
+            better = (
+                f"{other}.{p} IS NOT NULL AND ({mine}.{p} IS NULL OR {other}.{p} {sign} {mine}.{p})"
+            )
+            rules.append((q, f"CASE WHEN {better} THEN {other}.{q} ELSE {mine}.{q} END"))
+            if c.group not in done:
+                done.add(c.group)
+                fn = "least" if c.op == "first" else "greatest"
+                rules.append((p, f"{fn}({mine}.{p}, {other}.{p})"))
+        elif c.op in ("sum", "count"):
+            rules.append((q, f"{mine}.{q} + {other}.{q}"))
+        else:
+            fn = "least" if c.op == "min" else "greatest"
+            rules.append((q, f"{fn}({mine}.{q}, {other}.{q})"))
+    return rules
+
+
+def _lookups(fold: BoundFold, kept: Source) -> list[tuple[list[str], str, str]]:
+    """(columns, SELECT of their values for the row ``t2``, condition that an orphan held them)."""
+    found: list[tuple[list[str], str, str]] = []
+    same = " AND ".join(f"x.{k} = t2.{k}" for k in _key_names(fold))
+    arms = [
+        f"(SELECT x.pos AS _pos FROM {kept.prefix}{quote(t.name)} AS x WHERE {same} AND "
+        f"{kept.filter} ORDER BY x.pos DESC LIMIT 1)"
+        for t in fold.tables
+    ]
+    best = f"SELECT max(u._pos) AS _pos FROM ({' UNION ALL '.join(arms)}) AS u"
+    found.append((["_pos"], best, "t2._pos = d._pos"))
+    groups: dict[int, list[Bound]] = {}
+    for c in fold.columns:
+        if c.group >= 0:
+            groups.setdefault(c.group, []).append(c)
+        elif c.op in ("min", "max"):
+            fn = c.op
+            extremes = [
+                f"SELECT {fn}(x.{quote(field)}) AS v FROM {kept.prefix}{quote(t.name)} AS x "
+                f"WHERE {same} AND {kept.filter}" + (f" AND ({c.where})" if c.where else "")
+                for t, field in c.arms
+                if field
+            ]
+            q = quote(c.name)
+            lookup = f"SELECT {fn}(u.v) AS {q} FROM ({' UNION ALL '.join(extremes)}) AS u"
+            found.append(([c.name], lookup, f"t2.{q} = d.{q}"))
+    for members in groups.values():
+        head = members[0]
+        order = "ASC" if head.op == "first" else "DESC"
+        picks: list[str] = []
+        for table, _ in head.arms:
+            values = [
+                f"x.{quote(next(f or '' for t, f in c.arms if t is table))} AS {quote(c.name)}"
+                for c in members
+            ]
+            picks.append(
+                f"(SELECT x.pos AS {_position(head)}, {', '.join(values)} "
+                f"FROM {kept.prefix}{quote(table.name)} AS x WHERE {same} AND "
+                f"{kept.filter}"
+                + (f" AND ({head.where})" if head.where else "")
+                + f" ORDER BY x.pos {order} LIMIT 1)"
+            )
+        p = _position(head)
+        lookup = f"SELECT * FROM ({' UNION ALL '.join(picks)}) AS u ORDER BY u.{p} {order} LIMIT 1"
+        names = [p, *(c.name for c in members)]
+        # of "first" an orphan holds the value only where nothing older is left
+        found.append((names, lookup, f"t2.{p} = d.{p}"))
+    return found
+
+
+def _position(c: Bound) -> str:
+    return f"_{c.op}_{c.group}"
+
+
+def _member(c: Bound) -> str:
+    return f"_in_{c.group}" if c.group >= 0 else f'"_in_{c.name}"'
+
+
+def _key_names(fold: BoundFold) -> list[str]:
+    return ["chain", *(quote(c.name) for c in fold.key)]
+
+
+def _keys(fold: BoundFold) -> str:
+    return ", ".join(_key_names(fold))

@@ -1,0 +1,413 @@
+"""The head writer of one chain: catches up, follows new blocks, takes orphaned ones back out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from indexer import backfill, ingest
+from indexer.chains.raw import Tip
+from indexer.chains.reader import Reader
+from indexer.decode.batch import Batch
+from indexer.errors import Fatal, Retryable
+from indexer.log import database, ledger, writer
+from indexer.log.database import run
+from indexer.log.undo import undo
+from indexer.store import Store
+
+_POLL = 1.0  # seconds between looks at the tip when no subscription wakes us
+_LOCK_POLL = 0.5
+_WALK = 64  # block rows compared with the node in one call
+_ATTEMPTS_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reorg:
+    """Heights above ``ancestor`` were taken back out, with ``events`` events."""
+
+    chain: str
+    ancestor: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The chain makes no progress for now, and why."""
+
+    chain: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A range is in. ``target`` is the height that the writer is on its way to."""
+
+    chain: str
+    first: int
+    last: int
+    target: int
+    events: int
+    unknown: int
+
+
+Report = Callable[[Reorg | Waiting | Wrote], None]
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows ``chain`` until ``until`` is in (None: for ever); ``once``: until today's tip is."""
+
+    store: Store
+    chain: str
+    report: Report
+    until: int | None = None
+    once: bool = False
+
+    async def run(self) -> None:
+        """Runs until done or cancelled. What passes is waited out, what can't be helped is Fatal.
+
+        With ``once`` or ``until`` the wait is limited, so that a batch job ends.
+        """
+        failures = 0
+        limited = self.once or self.until is not None
+        reader = ingest.reader(
+            self.store.config.chains[self.chain],
+            self.store.schema,
+            self.store.sources_on(self.chain),
+        )
+        try:
+            await self._retry_check(reader)
+            while True:
+                progressed = _Progress()
+                try:
+                    with database.translated():
+                        await self._session(reader, progressed)
+                    return
+                except Retryable as error:
+                    failures = 1 if progressed.made else failures + 1
+                    if limited and failures >= _ATTEMPTS_ONCE:
+                        raise
+                    self.report(Waiting(self.chain, str(error)))
+                    longest = min(10.0, 0.1 * 2**failures)
+                    await asyncio.sleep(error.after or random.uniform(0, longest))
+        finally:
+            await reader.aclose()
+
+    async def _retry_check(self, reader: Reader) -> None:
+        """A wrong node or address is Fatal at once; one that doesn't answer is too, at start."""
+        try:
+            await reader.check()
+        except Retryable as error:
+            raise Fatal(str(error)) from error
+
+    async def _session(self, reader: Reader, progressed: _Progress) -> None:
+        """One life of the database connection."""
+        name = f"index {self.chain}"
+        with _reconnected(self.store, name) as connection:
+            if not await self._locked(connection):
+                return
+            head = _Head(self, connection, reader, progressed)
+            tip = await reader.tip()
+            await head.begin(tip)
+            tasks = [
+                asyncio.create_task(head.follow(tip)),
+                asyncio.create_task(self._fill_below(reader, tip.finalized)),
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+    async def _locked(self, connection: Connection[Any]) -> bool:
+        """Takes the chain's head lock; one writer only, the others wait for it."""
+        key = f"{self.store.log.into} head {self.chain}"
+        told = False
+        while True:
+            row = run(connection, "SELECT pg_try_advisory_lock(hashtext(%s))", [key]).fetchone()
+            if row is not None and row[0]:
+                return True
+            if not told:
+                self.report(Waiting(self.chain, "another chainfold indexes this chain; waiting"))
+                told = True
+            await asyncio.sleep(_LOCK_POLL)
+
+    async def _fill_below(self, reader: Reader, finalized: int) -> None:
+        """Fills gaps below the head: what a program that was added later lacks."""
+        with _reconnected(self.store, f"fill {self.chain}") as connection:
+            await backfill.fill(
+                self.store,
+                connection,
+                self.chain,
+                0,
+                finalized,
+                reader=reader,
+                progress=lambda b: self.wrote(b, finalized),
+            )
+
+    def wrote(self, batch: Batch, target: int) -> None:
+        self.report(Wrote(self.chain, batch.first, batch.last, target, len(batch), batch.unknown))
+
+
+@dataclass(slots=True)
+class _Progress:
+    made: bool = False
+
+
+@dataclass(slots=True)
+class _Head:
+    """The head row and what moves it."""
+
+    of: Follower
+    connection: Connection[Any]
+    reader: Reader
+    progressed: _Progress
+    height: int = -1
+    hash: str = ""
+    told: tuple[int, int] = (-1, -1)
+
+    async def begin(self, tip: Tip) -> None:
+        """Finds the head row, or fills history up to the finalized height and makes it."""
+        store, chain = self.of.store, self.of.chain
+        row = writer.head(self.connection, store.log, chain)
+        if row is None:
+            first = min(s.start for s in store.sources_on(chain))
+            last = max(min(tip.finalized, self.of.until or tip.finalized), first - 1)
+            await backfill.fill(
+                store,
+                self.connection,
+                chain,
+                first,
+                last,
+                reader=self.reader,
+                progress=lambda b: self._wrote(b, last),
+            )
+            self._create(last, tip)
+            row = writer.head(self.connection, store.log, chain)
+            assert row is not None
+        self.height, self.hash, _ = row
+        if self.of.until is None or self.of.until > tip.finalized:
+            await asyncio.to_thread(store.index_for_undo, self.connection)
+
+    async def follow(self, tip: Tip) -> None:
+        target = self.of.until if self.of.until is not None else tip.latest
+        limited = self.of.once or self.of.until is not None
+        misses = 0
+        while True:
+            await self._tell(tip)
+            if self.height < tip.latest:
+                misses = 0
+                await self._advance(tip, min(tip.latest, target) if limited else tip.latest)
+            elif self.height == tip.latest:
+                misses = 0
+                if tip.hash != self.hash and await self._is_orphan():
+                    await self._reorg(tip)
+                    continue
+            else:
+                misses += 1
+                # a node that lags knows less than we do; a chain that got shorter stays so
+                if misses >= 3 and await self._is_orphan():
+                    await self._reorg(tip)
+                    continue
+            if limited and self.height >= target:
+                return
+            await self.reader.wake(_POLL)
+            tip = await self.reader.tip()
+
+    async def _advance(self, tip: Tip, target: int) -> None:
+        settled = min(tip.finalized, target)
+        if self.height < settled:
+            if await self._is_orphan():
+                await self._reorg(tip)
+                return
+            await self._catch_up(tip, settled)
+        if self.height < target:
+            try:
+                await self._pump(tip, self.height + 1, target, finalized=False)
+            except _Orphaned:
+                await self._reorg(tip)
+
+    async def _catch_up(self, tip: Tip, last: int) -> None:
+        """Finalized heights above the head; a backfill may have taken some of them in."""
+        store, chain = self.of.store, self.of.chain
+        first = self.height + 1
+        gaps = {
+            tuple(ledger.gaps(self.connection, store.log.into, s, last, first))
+            for s in store.sources_on(chain)
+        }
+        if gaps == {((first, last),)}:
+            await self._pump(tip, first, last, finalized=True)
+            return
+        await backfill.fill(
+            store, self.connection, chain, first, last, reader=self.reader, progress=None
+        )
+        self._move(last, tip)
+
+    async def _pump(self, tip: Tip, first: int, last: int, *, finalized: bool) -> None:
+        sources = self.of.store.sources_on(self.of.chain)
+
+        def write(batch: Batch) -> None:
+            self._check_link(batch)
+            with database.translated():
+                writer.write_head(
+                    self.connection,
+                    self.of.store.log,
+                    batch,
+                    sources,
+                    finalized=tip.finalized,
+                    latest=tip.latest,
+                )
+            self.height = batch.last
+            if len(batch.blocks):
+                self.hash = batch.blocks.hash[-1]
+            self._wrote(batch, last)
+
+        await ingest.pump(
+            self.reader.stream(first, last, finalized=finalized), self.of.store.schema, write
+        )
+
+    def _check_link(self, batch: Batch) -> None:
+        if batch.finalized or not len(batch.blocks) or not self.hash:
+            return
+        if batch.blocks.parent_hash[0] != self.hash:
+            raise _Orphaned
+
+    async def _is_orphan(self) -> bool:
+        """Whether the nodes no longer have the head's block."""
+        if not self.hash:
+            return False
+        row = run(
+            self.connection,
+            f"SELECT height FROM {self.of.store.log.table('block')} "
+            "WHERE chain = %s AND height <= %s ORDER BY height DESC LIMIT 1",
+            [self.of.chain, self.height],
+        ).fetchone()
+        if row is None:
+            return False
+        block = await self.reader.block(row[0])
+        return block is None or block.hash != self.hash
+
+    async def _reorg(self, tip: Tip) -> None:
+        """Walks back to the last block that the nodes still have and undoes what is above it."""
+        chain, log = self.of.chain, self.of.store.log
+        row = writer.head(self.connection, log, chain)
+        assert row is not None
+        below, finalized = row[0], row[2]
+        while True:
+            rows = run(
+                self.connection,
+                f"SELECT height, hash FROM {log.table('block')} WHERE chain = %s "
+                "AND height <= %s AND height >= %s ORDER BY height DESC LIMIT %s",
+                [chain, below, finalized, _WALK],
+            ).fetchall()
+            nodes = await self.reader.blocks([r[0] for r in rows])
+            for (height, hash_), block in zip(rows, nodes, strict=True):
+                if block is not None and block.hash == hash_:
+                    await self._undo(height)
+                    return
+            if len(rows) < _WALK:
+                break
+            below = rows[-1][0] - 1
+        if not rows and finalized < min(s.start for s in self.of.store.sources_on(chain)):
+            await self._undo(finalized)  # nothing of the chain before our first block is known
+            return
+        raise Fatal(
+            f"{chain}: the chain was reorganised below height {finalized}, which was final (its "
+            f"nodes are now at {tip.latest}): check that {self.of.store.config.path.name} names "
+            f"the right nodes, then run `chainfold repair --chain {chain}`"
+        )
+
+    async def _undo(self, ancestor: int) -> None:
+        def work() -> int:
+            with database.translated():
+                return undo(
+                    self.connection,
+                    self.of.store.log,
+                    self.of.store.unmerges,
+                    self.of.chain,
+                    ancestor,
+                )
+
+        events = await asyncio.to_thread(work)
+        row = writer.head(self.connection, self.of.store.log, self.of.chain)
+        assert row is not None
+        self.height, self.hash, _ = row
+        self.progressed.made = True
+        self.of.report(Reorg(self.of.chain, ancestor, events))
+
+    def _create(self, height: int, tip: Tip) -> None:
+        log = self.of.store.log
+        run(
+            self.connection,
+            f"INSERT INTO {log.table('head')} "
+            "(chain, height, hash, time, finalized, latest, live_from) "
+            "SELECT %(chain)s, %(height)s, coalesce(b.hash, ''), "
+            "coalesce(b.time, to_timestamp(0)), %(finalized)s, %(latest)s, %(height)s "
+            "FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT hash, time FROM "
+            f"{log.table('block')} WHERE chain = %(chain)s AND height <= %(height)s "
+            "ORDER BY height DESC LIMIT 1) b ON true",
+            {
+                "chain": self.of.chain,
+                "height": height,
+                "finalized": min(tip.finalized, height),
+                "latest": tip.latest,
+            },
+        )
+
+    def _move(self, height: int, tip: Tip) -> None:
+        """The head jumps to ``height``: what is below is covered by others."""
+        log = self.of.store.log
+        row = run(
+            self.connection,
+            f"UPDATE {log.table('head')} h SET height = %(height)s, hash = b.hash, time = b.time, "
+            "finalized = greatest(h.finalized, %(finalized)s), latest = %(latest)s, "
+            f"updated_at = now() FROM (SELECT hash, time FROM {log.table('block')} "
+            "WHERE chain = %(chain)s AND height <= %(height)s ORDER BY height DESC LIMIT 1) b "
+            "WHERE h.chain = %(chain)s RETURNING h.hash",
+            {
+                "chain": self.of.chain,
+                "height": height,
+                "finalized": tip.finalized,
+                "latest": tip.latest,
+            },
+        ).fetchone()
+        assert row is not None
+        self.height, self.hash = height, row[0]
+        self.progressed.made = True
+
+    async def _tell(self, tip: Tip) -> None:
+        """Keeps the head row's view of the chain fresh while no block comes."""
+        if self.told == (tip.finalized, tip.latest):
+            return
+        self.told = (tip.finalized, tip.latest)
+        run(
+            self.connection,
+            f"UPDATE {self.of.store.log.table('head')} SET latest = %s, "
+            "finalized = greatest(finalized, least(%s, height)), updated_at = now() "
+            "WHERE chain = %s",
+            [tip.latest, tip.finalized, self.of.chain],
+        )
+
+    def _wrote(self, batch: Batch, target: int) -> None:
+        self.progressed.made = True
+        self.of.wrote(batch, target)
+
+
+class _Orphaned(Exception):
+    """The next block's parent isn't our head."""
+
+
+def _reconnected(store: Store, name: str) -> Connection[Any]:
+    """A connection; a server that is away now may come back: Retryable, not Fatal."""
+    try:
+        return store.connect(name)
+    except Fatal as error:
+        raise Retryable(str(error)) from error

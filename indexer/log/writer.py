@@ -1,0 +1,212 @@
+"""One range, one transaction: its events, blocks, folds, coverage and, at the head, changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from indexer.decode.batch import ORDINAL_BITS, Batch
+from indexer.decode.schema import EventTable, Schema
+from indexer.errors import Fatal
+from indexer.log import copy, ledger
+from indexer.log.database import run
+from indexer.sql import quote
+
+CHANNEL = "chainfold_change"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A fold's upsert: ``statement`` takes chain, low, high (pos, inclusive) and addresses;
+    it reads ``tables``."""
+
+    statement: str
+    tables: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of one configuration: where it is and what is in it."""
+
+    into: str
+    schema: Schema
+    merges: tuple[Merge, ...]
+
+    def table(self, name: str) -> str:
+        return f"{quote(self.into)}.{quote(name)}"
+
+
+def write(
+    connection: Connection[Any], log: Log, batch: Batch, sources: Sequence[ledger.Source]
+) -> None:
+    """Stores a batch of finalized heights for ``sources``, whole or not at all.
+
+    Raises AlreadyCovered where another writer was first.
+    """
+    with connection.transaction():
+        _store(connection, log, batch, sources)
+
+
+def write_head(
+    connection: Connection[Any],
+    log: Log,
+    batch: Batch,
+    sources: Sequence[ledger.Source],
+    *,
+    finalized: int,
+    latest: int,
+) -> None:
+    """Stores the next range at the head, moves the head and writes the changes."""
+    blocks = batch.blocks
+    if not len(blocks):  # Solana: every slot of the range was skipped
+        with connection.transaction():
+            _store(connection, log, batch, sources)
+            run(
+                connection,
+                f"UPDATE {log.table('head')} SET height = %s, finalized = greatest(finalized, %s), "
+                "latest = %s, updated_at = now() WHERE chain = %s",
+                [batch.last, finalized, latest, batch.chain],
+            )
+        return
+    with connection.transaction():
+        _store(connection, log, batch, sources)
+        run(
+            connection,
+            f"UPDATE {log.table('head')} SET height = %s, hash = %s, time = to_timestamp(%s), "
+            "finalized = greatest(finalized, %s), latest = %s, updated_at = now() "
+            "WHERE chain = %s",
+            [
+                batch.last,
+                blocks.hash[-1],
+                int(blocks.time[-1]),
+                finalized,
+                latest,
+                batch.chain,
+            ],
+        )
+        if batch.tables:
+            low, high = _positions(batch)
+            changes(connection, log, batch.chain, low, high, sorted(batch.tables), "apply")
+
+
+def changes(
+    connection: Connection[Any],
+    log: Log,
+    chain: str,
+    low: int,
+    high: int,
+    tables: Sequence[str],
+    op: str,
+) -> None:
+    """Writes a change for every event from ``low`` to ``high``; undo goes from the last back.
+
+    The lock, held until commit, makes cursors visible in their order.
+    """
+    if not tables:
+        return
+    run(connection, "SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{log.into} change"])
+    arms = " UNION ALL ".join(
+        f"SELECT pos, '{t}' AS event FROM {log.table(t)} "
+        "WHERE chain = %(chain)s AND pos BETWEEN %(low)s AND %(high)s"
+        for t in tables
+    )
+    order = "ASC" if op == "apply" else "DESC"
+    run(
+        connection,
+        f"INSERT INTO {log.table('change')} (chain, pos, block_hash, op, event) "
+        f"SELECT %(chain)s, e.pos, b.hash, %(op)s, e.event FROM ({arms}) AS e "
+        f"JOIN {log.table('block')} b ON b.chain = %(chain)s "
+        f"AND b.height = e.pos >> {ORDINAL_BITS} ORDER BY e.pos {order}",
+        {"chain": chain, "low": low, "high": high, "op": op},
+    )
+    run(
+        connection,
+        f"SELECT pg_notify('{CHANNEL}', (SELECT max(cursor)::text FROM {log.table('change')}))",
+    )
+
+
+def _positions(batch: Batch) -> tuple[int, int]:
+    return batch.first << ORDINAL_BITS, ((batch.last + 1) << ORDINAL_BITS) - 1
+
+
+def _store(
+    connection: Connection[Any], log: Log, batch: Batch, sources: Sequence[ledger.Source]
+) -> None:
+    for source in sources:
+        if batch.last >= source.start:
+            first = max(batch.first, source.start)
+            ledger.cover(connection, log.into, source.id, first, batch.last)
+    _blocks(connection, log, batch)
+    if not batch.tables:
+        return
+    for name, table in batch.tables.items():
+        _copy(connection, log, log.schema.tables[name], batch.chain, table)
+    low, high = _positions(batch)
+    values = {
+        "chain": batch.chain,
+        "low": low,
+        "high": high,
+        "addresses": [s.address for s in sources],
+    }
+    for merge in log.merges:
+        if not merge.tables.isdisjoint(batch.tables):
+            run(connection, merge.statement, values)
+
+
+def _copy(connection: Connection[Any], log: Log, table: EventTable, chain: str, rows: Any) -> None:
+    columns = table.all_columns
+    names = ", ".join(["chain", *(quote(c.name) for c in columns)])
+    statement = f"COPY {log.table(table.name)} ({names}) FROM STDIN (FORMAT binary)"
+    body = copy.rows(rows, columns, chain)
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:  # pyright: ignore
+        stream.write(copy.HEADER)
+        stream.write(body)
+        stream.write(copy.TRAILER)
+
+
+def _blocks(connection: Connection[Any], log: Log, batch: Batch) -> None:
+    blocks = batch.blocks
+    if not len(blocks):
+        return
+    heights = blocks.height.tolist()
+    written = run(
+        connection,
+        f"INSERT INTO {log.table('block')} SELECT %s, h, x, p, ph, to_timestamp(t) "
+        "FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::int8[]) "
+        "AS u(h, x, p, ph, t) ON CONFLICT (chain, height) DO NOTHING",
+        [
+            batch.chain,
+            heights,
+            blocks.hash,
+            blocks.parent_hash,
+            blocks.parent_height.tolist(),
+            blocks.time.tolist(),
+        ],
+    ).rowcount
+    if written < len(heights):
+        other = run(
+            connection,
+            f"SELECT b.height, b.hash, u.x FROM {log.table('block')} b "
+            "JOIN unnest(%s::int8[], %s::text[]) AS u(h, x) ON b.height = u.h "
+            "WHERE b.chain = %s AND b.hash <> u.x LIMIT 1",
+            [heights, blocks.hash, batch.chain],
+        ).fetchone()
+        if other is not None:
+            raise Fatal(
+                f"{batch.chain} height {other[0]}: the node has block {other[2]}, the log has "
+                f"{other[1]}: finalized blocks never change; check the node, then run "
+                "`chainfold repair`"
+            )
+
+
+def head(connection: Connection[Any], log: Log, chain: str) -> tuple[int, str, int] | None:
+    """(height, hash, finalized) of the chain's head row."""
+    row = run(
+        connection,
+        f"SELECT height, hash, finalized FROM {log.table('head')} WHERE chain = %s",
+        [chain],
+    ).fetchone()
+    return (row[0], row[1], row[2]) if row else None

@@ -1,0 +1,153 @@
+"""The store: one configuration's log and folds, joined and ready in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from indexer.config import Config
+from indexer.decode.schema import Schema, schema
+from indexer.folds import bind, compile
+from indexer.folds.bind import BoundFold
+from indexer.log import database, ddl, ledger
+from indexer.log.database import run
+from indexer.log.undo import Unmerge
+from indexer.log.writer import Log, Merge
+from indexer.sql import quote
+
+_BATCH = "chain = %(chain)s AND pos BETWEEN %(low)s AND %(high)s AND address = ANY(%(addresses)s)"
+_ORPHANS = "chain = %(chain)s AND pos >= %(from)s"
+_KEPT = "chain = %(chain)s AND pos < %(from)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the indexer works with: the declarations, their SQL, and the database's URL."""
+
+    config: Config
+    url: str
+    schema: Schema
+    folds: tuple[BoundFold, ...]
+    log: Log
+    unmerges: tuple[Unmerge, ...]
+    sources: tuple[ledger.Source, ...]
+
+    def sources_on(self, chain: str) -> tuple[ledger.Source, ...]:
+        return tuple(s for s in self.sources if s.chain == chain)
+
+    def connect(self, name: str) -> Connection[Any]:
+        return database.connect(self.url, name=f"chainfold {name}")
+
+    def log_for(self, sources: Sequence[ledger.Source]) -> Log:
+        """The log for a write of ``sources``: folds take in no event that is in already."""
+        only = wanted(self.schema, sources)
+        if only is None:
+            return self.log
+        tables = frozenset(
+            b.tables[e.name].name
+            for s in sources
+            for b in [self.schema.on(s.chain)[s.address]]
+            for e in b.interface.events
+            if (s.address, e.signature) in only
+        )
+        return Log(self.log.into, self.schema, _merges(self.folds, self.log.into, tables))
+
+    def index_for_undo(self, connection: Connection[Any]) -> None:
+        """Builds the look-up indexes that undo needs; bulk loads go faster without them."""
+        for fold in self.folds:
+            for _, statement in compile.indexes(fold, f"{quote(self.log.into)}."):
+                run(connection, statement)
+
+
+@contextmanager
+def opened(config: Config) -> Generator[Store]:
+    """Starts the database where it is embedded and makes what is missing in it."""
+    declared = schema(config)
+    folds = bind.load(config, declared)
+    with database.serve(config.database) as url:
+        with database.translated(), database.connect(url, name="chainfold setup") as connection:
+            store = prepare(config, url, declared, folds, connection)
+        yield store
+
+
+def prepare(
+    config: Config,
+    url: str,
+    declared: Schema,
+    folds: Sequence[BoundFold],
+    connection: Connection[Any],
+) -> Store:
+    """Makes tables, sources and links in the database that ``connection`` is to."""
+    into = config.database.schema
+    prefix = f'"{into}".'
+    ddl.prepare(
+        connection,
+        into,
+        declared.tables.values(),
+        [(f.name, compile.create(f, prefix, "postgres")) for f in folds],
+    )
+    sources = ledger.register(connection, declared, into)
+    ledger.link_folds(connection, into, _feeds(declared, folds, sources))
+    unmerges = tuple(
+        Unmerge(
+            compile.undo(
+                f,
+                prefix,
+                compile.Source(prefix, _ORPHANS),
+                compile.Source(prefix, _KEPT),
+                "postgres",
+            )
+        )
+        for f in folds
+    )
+    return Store(
+        config,
+        url,
+        declared,
+        tuple(folds),
+        Log(into, declared, _merges(folds, into, None)),
+        unmerges,
+        tuple(sources),
+    )
+
+
+def wanted(schema: Schema, sources: Sequence[ledger.Source]) -> frozenset[tuple[str, str]] | None:
+    """(address, event signature) of ``sources``; None where that is all their interfaces have."""
+    pairs = frozenset((s.address, e) for s in sources for e in s.events)
+    bindings = [schema.on(s.chain)[s.address] for s in sources]
+    every = {(b.address, e.signature) for b in bindings for e in b.interface.events}
+    return None if pairs >= every else pairs
+
+
+def _merges(
+    folds: Sequence[BoundFold], into: str, only: frozenset[str] | None
+) -> tuple[Merge, ...]:
+    prefix = f"{quote(into)}."
+    source = compile.Source(prefix, _BATCH, only)
+    return tuple(
+        Merge(compile.upsert(f, prefix, source, "postgres"), tables)
+        for f in folds
+        for tables in [frozenset(t.name for t in f.tables if only is None or t.name in only)]
+        if tables
+    )
+
+
+def _feeds(
+    declared: Schema, folds: Sequence[BoundFold], sources: Sequence[ledger.Source]
+) -> list[tuple[str, ledger.Source]]:
+    tables = {
+        (b.chain, b.address, e.signature): b.tables[e.name].name
+        for b in declared.bindings
+        for e in b.interface.events
+    }
+    return [
+        (fold.name, source)
+        for fold in folds
+        for source in sources
+        if {tables.get((source.chain, source.address, e)) for e in source.events}
+        & {t.name for t in fold.tables}
+    ]
