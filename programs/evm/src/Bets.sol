@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Escrow} from "./Escrow.sol";
+import {LongEvent} from "./LongEvent.sol";
 
 /// @title Bets: pari-mutuel markets
 /// @notice Bettors stake one ERC-20 token on outcomes of a question until `closeAt`; a resolver
@@ -86,6 +87,24 @@ contract Bets is Escrow {
     struct Position {
         uint120 stake;
         bool claimed;
+    }
+
+    /// What MarketOpened has beside its indexed fields, in its order.
+    struct OpenedData {
+        uint64 seq;
+        uint64 nonce;
+        address resolver;
+        address token;
+        bytes32 subject;
+        bytes32 question;
+        uint8 outcomeCount;
+        uint40 closeAt;
+        uint40 resolveBy;
+        uint16 feeBps;
+        address feeRecipient;
+        Status statusAfter;
+        string cid;
+        string title;
     }
 
     uint256 private constant MIN_OUTCOMES = 2;
@@ -239,7 +258,7 @@ contract Bets is Escrow {
         m.creator = msg.sender;
         m.subject = terms.subject;
         m.question = terms.question;
-        _emitOpened(market, nonce, terms);
+        _logOpened(market, nonce, terms);
     }
 
     /// @notice Stakes `amount` on `outcome` for the caller. Anyone may, before `closeAt`.
@@ -429,24 +448,22 @@ contract Bets is Escrow {
         require(m.seq > 0, MarketNotFound()); // B-18
     }
 
-    function _emitOpened(bytes32 market, uint64 nonce, Terms calldata terms) private {
-        emit MarketOpened(
-            market,
-            1,
-            msg.sender,
-            nonce,
-            terms.resolver,
-            terms.token,
-            terms.subject,
-            terms.question,
-            terms.outcomeCount,
-            terms.closeAt,
-            terms.resolveBy,
-            terms.feeBps,
-            terms.feeRecipient,
-            Status.Open,
-            terms.cid,
-            terms.title
-        );
+    function _logOpened(bytes32 market, uint64 nonce, Terms calldata terms) private {
+        OpenedData memory opened;
+        opened.seq = 1;
+        opened.nonce = nonce;
+        opened.resolver = terms.resolver;
+        opened.token = terms.token;
+        opened.subject = terms.subject;
+        opened.question = terms.question;
+        opened.outcomeCount = terms.outcomeCount;
+        opened.closeAt = terms.closeAt;
+        opened.resolveBy = terms.resolveBy;
+        opened.feeBps = terms.feeBps;
+        opened.feeRecipient = terms.feeRecipient;
+        opened.statusAfter = Status.Open;
+        opened.cid = terms.cid;
+        opened.title = terms.title;
+        LongEvent.log(MarketOpened.selector, market, msg.sender, abi.encode(opened));
     }
 }
