@@ -163,7 +163,7 @@ def classify(
             float(wait.rstrip(".")) if wait else after,
         )
     kind = _STATUS.get(status, Kind.TRANSIENT if status >= 500 else Kind.INVALID)
-    if code in _CODES and status < 400:
+    if code is not None and code in _CODES and status < 400:
         kind = _CODES[code]
     elif status == 200 and code is not None and -32099 <= code <= -32000:
         kind = Kind.TRANSIENT
