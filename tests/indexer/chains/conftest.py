@@ -8,11 +8,12 @@ import subprocess
 import threading
 import urllib.request
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, web
 
 from indexer.config import Chain, websocket_url
 
@@ -103,3 +104,62 @@ def anvil() -> Iterator[Anvil]:
     node = Anvil()
     yield node
     node.close()
+
+
+class Proxy:
+    """Passes calls on to ``target``; ``change`` sees each (method, params, reply) and may lie.
+
+    ``change`` returns the reply object to send, with ``result`` or ``error``; ``refuse`` sees
+    (method, params) first and may return an error object instead of asking the node.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.change: Callable[[str, list[Any], dict[str, Any]], dict[str, Any]] | None = None
+        self.refuse: Callable[[str, list[Any]], dict[str, Any] | None] | None = None
+        self.calls: list[tuple[str, list[Any]]] = []
+        self.url = ""
+
+    @property
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.calls]
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=1 << 26)
+        app.router.add_post("/", self._serve)
+        self._session = ClientSession()
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        calls = body if isinstance(body, list) else [body]
+        replies: list[dict[str, Any]] = []
+        for call in calls:
+            method, params = call["method"], call["params"]
+            self.calls.append((method, params))
+            if self.refuse is not None and (said := self.refuse(method, params)) is not None:
+                replies.append({"jsonrpc": "2.0", "id": call["id"], "error": said})
+                continue
+            async with self._session.post(self.target, json=call) as answer:
+                reply = await answer.json()
+            if self.change is not None:
+                reply = self.change(method, params, reply)
+            replies.append(reply)
+        return web.json_response(replies if isinstance(body, list) else replies[0])
+
+
+@pytest.fixture(scope="session")
+def new_anvil() -> type[Anvil]:
+    return Anvil
+
+
+@pytest.fixture(scope="session")
+def new_proxy() -> type[Proxy]:
+    return Proxy

@@ -142,6 +142,19 @@ async def test_wake_on_a_new_head(history: Any) -> None:
     assert not await reader.wake(0.01)
 
 
+async def test_a_reorg_shows_in_the_blocks(history: Any) -> None:
+    anvil, _, reader = history
+    before = await reader.blocks(range(15, 22))
+    anvil.call("evm_setAutomine", False)
+    anvil.call("anvil_reorg", 2, [])
+    after = await reader.blocks(range(15, 22))
+    assert before[:5] == after[:5]
+    assert all(a != b for a, b in zip(before[5:], after[5:], strict=True))
+    got = await reader.fetch(20, 21, finalized=False)
+    assert got.blocks.hash == [b.hash for b in after[5:] if b is not None]
+    assert len(got.events) == 0
+
+
 async def test_check_names_both_chain_ids(history: Any) -> None:
     anvil, address, reader = history
     await reader.check()
