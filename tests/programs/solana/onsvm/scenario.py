@@ -1,0 +1,177 @@
+"""Runs shared scenarios (programs/vectors/README.md) on LiteSVM."""
+
+from typing import Any
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from onsvm.bets import Bets
+from onsvm.chain import START, Chain, Refused, wallet
+
+TIMES = ("_at", "_by")
+
+
+class Runner:
+    """Names ↔ addresses, and the program's entry points. A subclass knows one program."""
+
+    program: str
+    entity: str  # the event field and argument that names the program's entity
+
+    def __init__(self, scenario: dict[str, Any]):
+        self.chain = Chain()
+        self.names: dict[Any, str] = {}
+        self.entities: dict[str, Pubkey] = {}
+        for symbol, decimals in scenario.get("tokens", {}).items():
+            self.names[self.chain.token(symbol, decimals)] = symbol
+        for actor, amounts in scenario.get("balances", {}).items():
+            for symbol, amount in amounts.items():
+                self.chain.mint(self.actor(actor), self.chain.token(symbol), int(amount))
+
+    def actor(self, name: str) -> Pubkey:
+        key = self.chain.fund(name).pubkey()
+        self.names[key] = name
+        return key
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        raise NotImplementedError
+
+    def next_entity(self, by: str) -> Pubkey:
+        """The id that an entity opened now by `by` will have."""
+        raise NotImplementedError
+
+    def vaults(self) -> list[Pubkey]:
+        raise NotImplementedError
+
+    # ---- values ----
+
+    def given(self, value: Any, field: str = "") -> Any:
+        """A scenario's value as the instructions' clients want it."""
+        if isinstance(value, dict) and "repeat" in value:
+            return value["repeat"] * value["times"]
+        if isinstance(value, list):
+            return [self.given(item) for item in value]
+        if isinstance(value, str) and value.startswith("0x"):
+            return bytes.fromhex(value[2:])
+        if isinstance(value, str) and value in self.entities:
+            return self.entities[value]
+        if isinstance(value, str) and value.lstrip("-").isdigit() and field not in ("cid", "title"):
+            return int(value)
+        return value
+
+    def shown(self, value: Any, field: str) -> Any:
+        """An event's or account's value in a scenario's form."""
+        if isinstance(value, bool | str):
+            return value
+        if isinstance(value, Pubkey):
+            return self.names.get(value, str(value))
+        if isinstance(value, bytes):
+            return "0x" + value.hex()
+        if isinstance(value, list):
+            return [self.shown(item, field) for item in value]
+        return value - START if field.endswith(TIMES) else value
+
+    def same(self, shown: Any, listed: Any) -> bool:
+        """64-bit numbers are decimal strings in a scenario, small ones may be numbers."""
+        if isinstance(listed, dict):
+            listed = self.given(listed)
+        if isinstance(listed, list) and isinstance(shown, list):
+            pairs = zip(shown, listed, strict=True)
+            return len(shown) == len(listed) and all(self.same(a, b) for a, b in pairs)
+        if isinstance(shown, int) and not isinstance(shown, bool):
+            return shown == int(listed)
+        return shown == listed
+
+
+def run(program: str, scenario: dict[str, Any]) -> None:
+    runner = RUNNERS[program](scenario)
+    for number, step in enumerate(scenario["steps"]):
+        where = f"{scenario['name']}, step {number}: {step}"
+        if "at" in step:
+            runner.chain.at(step["at"], step.get("height"))
+        if "do" in step:
+            perform(runner, step, where)
+        compare(runner, step, where)
+
+
+def perform(runner: Runner, step: dict[str, Any], where: str) -> None:
+    runner.actor(step["by"])
+    args = {key: runner.given(value, key) for key, value in step.get("args", {}).items()}
+    entity = None
+    if "as" in step:
+        entity = runner.next_entity(step["by"])
+        runner.names[entity] = step["as"]
+        runner.entities[step["as"]] = entity
+    ix = runner.instruction(step["do"], step["by"], args)
+    signers = [wallet(name) for name in runner.names.values()]
+    try:
+        receipt = runner.chain.send(ix, signers=signers)
+    except Refused as refused:
+        assert refused.name == step.get("error"), f"{where}\n{refused}"
+        return
+    assert "error" not in step, f"{where}: accepted"
+    if "events" not in step:
+        return
+    shown = [
+        (event.name, {key: runner.shown(value, key) for key, value in event.fields.items()})
+        for event in receipt.events
+    ]
+    listed = [next(iter(event.items())) for event in step["events"]]
+    assert [name for name, _ in shown] == [name for name, _ in listed], where
+    for (name, fields), (_, wanted) in zip(shown, listed, strict=True):
+        assert set(fields) == set(wanted), f"{where}: {name} {set(fields) ^ set(wanted)}"
+        for key, value in fields.items():
+            assert runner.same(value, wanted[key]), f"{where}: {name}.{key} = {value}"
+
+
+def compare(runner: Runner, step: dict[str, Any], where: str) -> None:
+    for actor, amounts in step.get("balances", {}).items():
+        for symbol, amount in amounts.items():
+            account = runner.chain.token_account(runner.actor(actor), runner.chain.token(symbol))
+            assert runner.chain.balance(account) == int(amount), f"{where}: {actor}"
+    for symbol, amount in step.get("held", {}).items():
+        mint = bytes(runner.chain.token(symbol))
+        held = sum(
+            runner.chain.balance(vault)
+            for vault in runner.vaults()
+            if (runner.chain.data(vault) or b"")[:32] == mint
+        )
+        assert held == int(amount), f"{where}: held {held}"
+    for entity, fields in step.get("state", {}).items():
+        data = runner.chain.data(runner.entities[entity])
+        assert data is not None, f"{where}: {entity} is gone"
+        state = runner.chain.interfaces[runner.program].account(data)
+        for key, value in fields.items():
+            assert runner.same(runner.shown(state[key], key), value), f"{where}: {key}"
+
+
+class BetsRunner(Runner):
+    program, entity = "bets", "market"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.bets = Bets(self.chain)
+
+    def next_entity(self, by: str) -> Pubkey:
+        return self.bets.next_market(by)
+
+    def vaults(self) -> list[Pubkey]:
+        return [self.bets.vault(market) for market in self.entities.values()]
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        if do == "open":
+            for key in ("close_at", "resolve_by"):
+                args[key] += START - self.chain.now
+            for key in ("resolver", "fee_recipient"):
+                named = args[key]
+                args[key] = self.actor(named) if isinstance(named, str) else Pubkey(named)
+            return self.bets.open(by, **args)
+        market = args.pop("market")
+        for name in (args.get("bettor"),):
+            if name:
+                self.actor(name)
+        if do in ("claim", "close_position"):
+            return getattr(self.bets, do)(by, market, args["bettor"], args["outcome"])
+        return getattr(self.bets, do)(by, market, *args.values())
+
+
+RUNNERS: dict[str, type[Runner]] = {"bets": BetsRunner}
