@@ -238,7 +238,10 @@ class SolanaReader:
             ("getBlocks", [first, last, commitment]),
         ]
         while True:
-            answer = await self.rpc.ask(calls, height=last, lowest=first, together=True)
+            try:
+                answer = await self.rpc.ask(calls, height=last, lowest=first, together=True)
+            except NodeFatal as error:
+                raise (self._pruned(first) if error.fault.kind is Kind.PRUNED else error) from error
             lowest, head, slots = answer.results
             if head < last:
                 answer.endpoint.lags(last)

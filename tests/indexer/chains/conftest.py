@@ -1,21 +1,34 @@
-"""A real anvil and a contract that emits as many logs as it is told to."""
+"""Real nodes: anvil with a contract that emits as many logs as it is told to, and our Solana node
+with the bets program."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import struct
 import subprocess
 import threading
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from solders.account import Account
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.system_program import TransferParams, transfer
+from solders.transaction import Transaction, VersionedTransaction
 
 from indexer.config import Chain, websocket_url
+from localnet.solana.bank import NATIVE_MINT, SYSTEM
+from localnet.solana.node import SolanaNode
+from localnet.solana.tokens import TOKEN
 
 ROOT = Path(__file__).resolve().parents[3]
 TOPIC = "0x" + "c0ffee" * 10 + "c0fe"
@@ -163,3 +176,111 @@ def new_anvil() -> type[Anvil]:
 @pytest.fixture(scope="session")
 def new_proxy() -> type[Proxy]:
     return Proxy
+
+
+BETS = "BetsChainfo1d1111111111111111111111111111111"
+BETS_SO = ROOT / "programs/solana/artifacts/bets.so"
+_GENESIS_TIME = 1_700_000_000
+
+
+class Story:
+    """Markets opened on a Solana node of our own: one `MarketOpened` event each."""
+
+    def __init__(self, node: SolanaNode) -> None:
+        self.node = node
+        self.creator = CREATOR
+        self.nonce = 0
+
+    def opening(self, count: int = 1, *, title: str = "market", good: bool = True) -> Any:
+        """A transaction that opens ``count`` markets, or fails at the last one."""
+        me = self.creator.pubkey()
+        instructions: list[Instruction] = []
+        for i in range(count):
+            market = _pda(b"market", bytes(me), self.nonce.to_bytes(8, "little"))
+            self.nonce += good
+            outcomes = 2 if good or i < count - 1 else 0
+            accounts = [
+                AccountMeta(me, True, True),
+                AccountMeta(me, True, True),
+                AccountMeta(_pda(b"counter"), False, True),
+                AccountMeta(_pda(b"creator", bytes(me)), False, True),
+                AccountMeta(market, False, True),
+                AccountMeta(_pda(b"vault", bytes(market)), False, True),
+                AccountMeta(NATIVE_MINT, False, False),
+                AccountMeta(TOKEN, False, False),
+                AccountMeta(SYSTEM, False, False),
+                AccountMeta(_pda(b"__event_authority"), False, False),
+                AccountMeta(Pubkey.from_string(BETS), False, False),
+            ]
+            data = hashlib.sha256(b"global:open").digest()[:8]
+            data += bytes(me) * 2 + bytes([1]) * 32 + bytes([2]) * 32 + bytes([outcomes])
+            data += struct.pack("<qqH", _GENESIS_TIME + 10**6, _GENESIS_TIME + 2 * 10**6, 100)
+            for text in ("cid", f"{title} {self.nonce}"):
+                data += struct.pack("<I", len(text)) + text.encode()
+            instructions.append(Instruction(Pubkey.from_string(BETS), data, accounts))
+        message = Message(instructions, me)
+        recent = self.node.chain.ledger.head.hash
+        return VersionedTransaction.from_legacy(Transaction([self.creator], message, recent))
+
+    def transfer(self) -> Any:
+        """A transaction that has nothing to do with the program."""
+        me = self.creator.pubkey()
+        self.lamports = getattr(self, "lamports", 0) + 1
+        pay = transfer(TransferParams(from_pubkey=me, to_pubkey=me, lamports=self.lamports))
+        recent = self.node.chain.ledger.head.hash
+        return VersionedTransaction.from_legacy(
+            Transaction([self.creator], Message([pay], me), recent)
+        )
+
+    def block(self, *transactions: Any) -> None:
+        """One slot with these transactions."""
+        for transaction in transactions:
+            self.node.chain.submit(transaction, bytes(transaction))
+        self.node.produce()
+
+    def skip(self, slots: int) -> None:
+        self.node.chain.skip(slots)
+
+    @property
+    def head(self) -> int:
+        return self.node.chain.ledger.head.slot
+
+    def chain(self, **changes: Any) -> Chain:
+        values: dict[str, Any] = {
+            "name": "solana",
+            "kind": "solana",
+            "rpc": (self.node.url,),
+            "ws": self.node.ws_url,
+            "chain_id": None,
+            "genesis_hash": None,
+        }
+        return Chain(**(values | changes))
+
+
+def _pda(*seeds: bytes) -> Pubkey:
+    return Pubkey.find_program_address(list(seeds), Pubkey.from_string(BETS))[0]
+
+
+CREATOR = Keypair.from_seed(bytes([7]) * 32)
+
+
+@pytest.fixture
+async def story() -> AsyncIterator[Story]:
+    """A Solana node with the bets program that makes slots only when told to."""
+    funded = Account(10**15, b"", SYSTEM)
+    node = SolanaNode(
+        programs={BETS: BETS_SO},
+        accounts={CREATOR.pubkey(): funded},
+        slot_ms=0,
+        finality=2,
+        clock="slots",
+        genesis_time=_GENESIS_TIME,
+        faults=True,
+    )
+    async with node:
+        yield Story(node)
+
+
+@pytest.fixture(scope="session")
+def bets_id() -> str:
+    return BETS
