@@ -1,0 +1,194 @@
+"""Rebuilds a database from the chains alone, by the same definitions, in one process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import click
+import dagster as dg
+
+from indexer import config as configuration
+from indexer import store
+from indexer.config import Config
+from indexer.errors import ChainfoldError, Fatal
+from indexer.log import database
+from indexer.log.database import run
+from indexer.sql import quote
+from pipelines import compare, ingest
+from pipelines.chain_events import RANGES
+from pipelines.project import Project
+from pipelines.ranges import HeightRange
+
+
+@click.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), help="chainfold.toml")
+@click.option("--database-url", help="The database to rebuild into (the configuration's own).")
+@click.option("--schema", help="The schema to rebuild into (the configuration's own).")
+@click.option("--fresh", is_flag=True, help="Drop that schema first; never the configuration's.")
+@click.option("--range-size", type=click.IntRange(1), help="Heights in a partition.")
+@click.option("--lake", "with_lake", is_flag=True, help="Export the lake from it afterwards.")
+@click.option("--lake-dir", type=click.Path(path_type=Path), help="Where that lake goes.")
+@click.option(
+    "--compare", "compared", is_flag=True, help="Hold it against the configuration's own."
+)
+def main(
+    file: Path | None,
+    database_url: str | None,
+    schema: str | None,
+    fresh: bool,
+    range_size: int | None,
+    with_lake: bool,
+    lake_dir: Path | None,
+    compared: bool,
+) -> None:
+    """Materialise every partition of `chain_events` up to the chains' finalized heights.
+
+    Exit code 0 when every asset check passed and, with --compare, every table is equal.
+    """
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    try:
+        own = configuration.load(file)
+        target = Project(
+            config_file=str(own.path),
+            database_url=database_url,
+            database_schema=schema,
+            range_size=range_size,
+            lake_dir=str(lake_dir) if lake_dir else None,
+        )
+        ok = rebuild(own, target, fresh=fresh, with_lake=with_lake, compared=compared)
+    except (ChainfoldError, dg.Failure) as error:
+        click.echo(f"rebuild: {error}", err=True)
+        sys.exit(1)
+    sys.exit(0 if ok else 1)
+
+
+def rebuild(
+    own: Config, target: Project, *, fresh: bool = False, with_lake: bool = False, compared: bool
+) -> bool:
+    """Runs the job over every range; prints what it did. Whether all checks passed.
+
+    ``own`` is the configuration as it is, ``target`` the project with the database to fill.
+    """
+    into = target.load()
+    same = (into.database.url, into.database.schema) == (own.database.url, own.database.schema)
+    if same and (fresh or compared):
+        raise Fatal(
+            "--fresh and --compare need another database than the configuration's own: name one "
+            "with --database-url or --schema"
+        )
+    with _server(own, into):
+        if fresh:
+            _drop(into)
+        with target.opened() as opened:
+            finalized = ingest.finalized_heights(opened)
+            ranges = ingest.ranges_of(opened, finalized, target.heights_per_range)
+        where = f"schema {into.database.schema} of {_place(into)}"
+        if not ranges:
+            raise Fatal("no chain has a finalized height above its programs' start yet")
+        click.echo(
+            f"rebuild: {len(ranges)} ranges into {where}, "
+            + ", ".join(f"{chain} to {height}" for chain, height in finalized.items())
+        )
+        ok = _materialise(target, ranges, with_lake)
+        if compared:
+            with target.opened() as mine, store.opened(own) as other:
+                heights = compare.covered(mine)
+                _require_ahead(heights, compare.covered(other))
+                for finding in compare.equal(mine, other, heights):
+                    ok &= finding.ok
+                    _say(finding.ok, f"{finding.what}: {finding.detail}")
+    return ok
+
+
+def _materialise(target: Project, ranges: list[HeightRange], with_lake: bool) -> bool:
+    from pipelines.definitions import defs
+
+    started = monotonic()
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(RANGES, [r.key for r in ranges])
+        steps: list[tuple[str, dict[str, str]]] = [
+            (
+                "rebuild",
+                {
+                    "dagster/asset_partition_range_start": ranges[0].key,
+                    "dagster/asset_partition_range_end": ranges[-1].key,
+                },
+            )
+        ]
+        if with_lake:
+            steps.append(("lake_refresh", {}))
+        ok = True
+        for job, tags in steps:
+            result = defs.resolve_job_def(job).execute_in_process(
+                run_config=_run_config(target), instance=instance, tags=tags
+            )
+            for event in result.get_asset_materialization_events()[-1:]:
+                told = event.materialization.metadata
+                click.echo(
+                    f"  {event.asset_key.to_user_string() if event.asset_key else job}: "
+                    + ", ".join(f"{name} {value.value}" for name, value in told.items())
+                )
+            for check in result.get_asset_check_evaluations():
+                ok &= check.passed
+                for name, value in check.metadata.items():
+                    _say(check.passed, f"{check.check_name}: {name}: {value.value}")
+    click.echo(f"rebuild: done in {monotonic() - started:.1f} s")
+    return ok
+
+
+def _run_config(target: Project) -> dict[str, Any]:
+    given = {name: value for name, value in target.model_dump().items() if value is not None}
+    return {
+        "resources": {"project": {"config": given}},
+        "loggers": {"console": {"config": {"log_level": "ERROR"}}},
+    }
+
+
+@contextmanager
+def _server(*configs: Config) -> Iterator[None]:
+    """Keeps an embedded server up between the steps."""
+    embedded = next((c for c in configs if c.database.url is None), None)
+    if embedded is None:
+        yield
+        return
+    with database.serve(embedded.database):
+        yield
+
+
+def _drop(into: Config) -> None:
+    with (
+        database.serve(into.database) as url,
+        database.translated(),
+        database.connect(url, name="chainfold rebuild") as connection,
+    ):
+        run(connection, f"DROP SCHEMA IF EXISTS {quote(into.database.schema)} CASCADE")
+
+
+def _place(into: Config) -> str:
+    url = into.database.url
+    return database.safe(url) if url else f"the embedded Postgres in {into.database.data_dir}"
+
+
+def _require_ahead(mine: dict[str, int], other: dict[str, int]) -> None:
+    for chain, height in mine.items():
+        if other.get(chain, -1) < height:
+            raise Fatal(
+                f"{chain}: the configuration's database is covered to {other.get(chain)}, the "
+                f"rebuilt one to {height}: let `chainfold index --once` catch up first"
+            )
+
+
+def _say(ok: bool, what: str) -> None:
+    click.echo(f"  {'ok  ' if ok else 'FAIL'} {what}")
+
+
+if __name__ == "__main__":
+    main()
