@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from localnet.scenario import CLOSED, Action, Terms
+from localnet.together import together
 
-# Fields of a sent transaction, in the order of the record file.
 Note = Callable[["Sent"], None]
 
 
@@ -29,15 +29,19 @@ class Sent:
     height: int
     ok: bool
     expected: bool
+    error: str
     time: float
     took: float
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
+    """``error``: what the chain says of a refused transaction, where it says it."""
+
     tx: str
     height: int
     ok: bool
+    error: str = ""
 
 
 class Bets(Protocol):
@@ -86,6 +90,7 @@ class Player:
                 if seconds is not None and action.at > seconds:
                     break
                 await asyncio.sleep(start + action.at - time.monotonic())
+                self._reap()
                 while len(self.tasks) >= most:
                     await self._some()
                 self._begin(action)
@@ -97,9 +102,15 @@ class Player:
             await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _some(self) -> None:
-        done, self.tasks = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        self._reap()
+
+    def _reap(self) -> None:
+        done = {task for task in self.tasks if task.done()}
+        self.tasks -= done
+        failed = [error for task in done if (error := task.exception()) is not None]
+        if failed:
+            raise failed[0]
 
     def _begin(self, action: Action) -> None:
         market = self.markets[action.market]
@@ -108,47 +119,44 @@ class Player:
         self.tasks.add(task)
 
     async def _act(self, action: Action, market: _Market) -> None:
-        try:
-            async with market.changed:
-                await market.changed.wait_for(lambda: not any(market.pending[: action.phase]))
-            if action.after:
-                due = market.close_at if action.after == "close" else market.resolve_by + 1
-                while await self.bets.now() < due:
-                    await asyncio.sleep(0.2)
-            began = time.time()
-            if action.kind == "open":
-                assert action.terms is not None
-                market.close_at = await self.bets.now() + round(action.terms.life)
-                market.resolve_by = market.close_at + round(action.terms.window)
-                market.id, receipt = await self.bets.open(
-                    action.terms, market.close_at, market.resolve_by
-                )
-            else:
-                receipt = await self.bets.call(action, market.id)
-            sent = Sent(
-                self.bets.chain,
-                action.kind,
-                market.id,
-                receipt.tx,
-                receipt.height,
-                receipt.ok,
-                receipt.ok == (not action.error),
-                began,
-                time.time() - began,
+        async with market.changed:
+            await market.changed.wait_for(lambda: not any(market.pending[: action.phase]))
+        if action.after:
+            due = market.close_at if action.after == "close" else market.resolve_by + 1
+            while await self.bets.now() < due:
+                await asyncio.sleep(0.2)
+        began = time.time()
+        if action.kind == "open":
+            assert action.terms is not None
+            market.close_at = await self.bets.now() + round(action.terms.life)
+            market.resolve_by = market.close_at + round(action.terms.window)
+            market.id, receipt = await self.bets.open(
+                action.terms, market.close_at, market.resolve_by
             )
-            self.sent.append(sent)
-            if self.note is not None:
-                self.note(sent)
-        finally:
-            async with market.changed:
-                market.pending[action.phase] -= 1
-                market.changed.notify_all()
+        else:
+            receipt = await self.bets.call(action, market.id)
+        sent = Sent(
+            self.bets.chain,
+            action.kind,
+            market.id,
+            receipt.tx,
+            receipt.height,
+            receipt.ok,
+            receipt.ok == (not action.error),
+            receipt.error,
+            began,
+            time.time() - began,
+        )
+        self.sent.append(sent)
+        if self.note is not None:
+            self.note(sent)
+        async with market.changed:
+            market.pending[action.phase] -= 1
+            market.changed.notify_all()
 
 
 async def play(
     players: Iterable[Player], story: Callable[[], Iterable[Action]], seconds: float | None
 ) -> None:
     """Plays one story on several chains at once. The first failure ends all."""
-    async with asyncio.TaskGroup() as group:
-        for player in players:
-            group.create_task(player.play(story(), seconds))
+    await together(*(player.play(story(), seconds) for player in players))

@@ -1,0 +1,407 @@
+"""The Solana side of a local chain: a token minted, wallets funded, bets called by wallets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, TypeVar
+
+import httpx
+from anchorpy import Context, Program, Provider
+from anchorpy import Wallet as AnchorWallet
+from anchorpy_core.idl import Idl
+from solana.rpc.async_api import AsyncClient
+from solana.rpc.commitment import Confirmed
+from solana.rpc.providers.async_http import AsyncHTTPProvider
+from solana.rpc.types import TxOpts
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.system_program import (
+    ID as SYSTEM_PROGRAM,
+)
+from solders.system_program import (
+    CreateAccountParams,
+    TransferParams,
+    create_account,
+    transfer,
+)
+from solders.transaction import Transaction
+from spl.token.constants import TOKEN_PROGRAM_ID
+from spl.token.instructions import (
+    InitializeMintParams,
+    MintToParams,
+    create_idempotent_associated_token_account,
+    get_associated_token_address,
+    initialize_mint,
+    mint_to,
+)
+
+from indexer.errors import Fatal
+from localnet import artifacts
+from localnet.play import Receipt
+from localnet.scenario import USDC, Action, Terms
+from localnet.wallets import Cast, keypair
+
+_T = TypeVar("_T")
+
+SOL = 1_000_000_000  # lamports
+DECIMALS = 6
+_MINT_BYTES = 82
+# A blockhash holds for 150 slots, about a minute; a young one is known to every node.
+_BLOCKHASH_SECONDS = 5.0
+
+
+def mint() -> Keypair:
+    """The key of the test USDC's mint: the same on every local chain."""
+    return keypair(0, "usdc")
+
+
+def bank() -> Keypair:
+    """Pays for set-up and mints the test USDC, on a local chain only."""
+    return keypair(0, "bank")
+
+
+class Sender:
+    """Signs and sends transactions, and waits for many with one read."""
+
+    def __init__(self, client: AsyncClient, chain: str, pause: float = 0.1) -> None:
+        self.client, self.chain, self.pause = client, chain, pause
+        self.waiting: dict[Signature, asyncio.Future[Receipt]] = {}
+        self.poll: asyncio.Task[None] | None = None
+        self.recent: tuple[float, Hash] | None = None
+        self.lock = asyncio.Lock()
+
+    async def blockhash(self) -> Hash:
+        async with self.lock:
+            if self.recent is None or time.monotonic() - self.recent[0] > _BLOCKHASH_SECONDS:
+                answer = await self.client.get_latest_blockhash(Confirmed)
+                self.recent = time.monotonic(), answer.value.blockhash
+            return self.recent[1]
+
+    async def send(self, instructions: Sequence[Instruction], *signers: Keypair) -> Receipt:
+        """Sends without preflight, so that a refused transaction is on the chain too."""
+        message = Message(list(instructions), signers[0].pubkey())
+        signed = Transaction(list(signers), message, await self.blockhash())
+        options = TxOpts(skip_preflight=True, preflight_commitment=Confirmed)
+        signature = (await self.client.send_transaction(signed, options)).value
+        return await self.wait(signature)
+
+    async def wait(self, tx: Signature, seconds: float = 60) -> Receipt:
+        """The receipt of ``tx``, once a block has it. Raises Fatal after ``seconds``."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.waiting[tx] = future
+        if self.poll is None or self.poll.done():
+            self.poll = asyncio.create_task(self._poll())
+        try:
+            return await asyncio.wait_for(future, seconds)
+        except TimeoutError:
+            raise Fatal(
+                f"{self.chain}: transaction {tx} is in no block after {seconds:.0f} s"
+            ) from None
+        finally:
+            self.waiting.pop(tx, None)
+
+    async def _poll(self) -> None:
+        try:
+            while self.waiting:
+                await asyncio.sleep(self.pause)
+                asked = list(self.waiting)[:256]
+                if not asked:
+                    break
+                answer = await self.client.get_signature_statuses(asked)
+                for tx, status in zip(asked, answer.value, strict=True):
+                    future = self.waiting.get(tx)
+                    # A level above `processed` is written as such: the block will stay.
+                    if status is None or future is None or future.done():
+                        continue
+                    if str(status.confirmation_status).endswith(("Confirmed", "Finalized")):
+                        error = "" if status.err is None else str(status.err)
+                        future.set_result(Receipt(str(tx), status.slot, not error, error))
+        except Exception as error:
+            for future in self.waiting.values():
+                if not future.done():
+                    future.set_exception(error)
+
+
+class SolanaBets:
+    """Bets on a Solana chain, called by a cast's wallets through solana-py and anchorpy."""
+
+    def __init__(self, client: AsyncClient, chain: str, cast: Cast) -> None:
+        self.client, self.chain, self.cast = client, chain, cast
+        idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
+        self.program_id = program_id()
+        self.program = Program(idl, self.program_id, Provider(client, AnchorWallet(bank())))
+        self.token = mint().pubkey()
+        self.sender = Sender(client, chain)
+        self.counter = self.pda(b"counter")
+        self.authority = self.pda(b"__event_authority")
+        self.nonces: dict[str, int] = {}
+        self.creators: dict[str, Pubkey] = {}
+        self.opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.wallet = cache(cast.solana)
+        self._clock = (0.0, 0)
+
+    def pda(self, *seeds: bytes) -> Pubkey:
+        return Pubkey.find_program_address(list(seeds), self.program_id)[0]
+
+    def address(self, name: str) -> Pubkey:
+        return self.wallet(name).pubkey()
+
+    def account(self, name: str) -> Pubkey:
+        """An actor's token account."""
+        return get_associated_token_address(self.address(name), self.token)
+
+    async def fund(self, dollars: int = 1_000_000) -> None:
+        """Mints the test USDC; gives each actor 10 SOL, and the bettors and the treasury a token
+        account, the bettors with USDC in it."""
+        payer = bank()
+        names = list(self.cast)
+        asked = await self.client.request_airdrop(payer.pubkey(), (len(names) * 10 + 100) * SOL)
+        await self.ok(self.sender.wait(asked.value))
+        if (await self.client.get_account_info(self.token, Confirmed)).value is None:
+            await self.ok(self.sender.send(await self._new_mint(payer.pubkey()), payer, mint()))
+        shares = [
+            transfer(
+                TransferParams(
+                    from_pubkey=payer.pubkey(), to_pubkey=self.address(name), lamports=10 * SOL
+                )
+            )
+            for name in names
+        ]
+        holders = [n for n in names if n.startswith("bettor") or n == "treasury"]
+        tokens = [self._new_holder(payer.pubkey(), name, dollars) for name in holders]
+        parts = [*_parts(shares, 15), *map(list, map(chain.from_iterable, _parts(tokens, 3)))]
+        await asyncio.gather(*(self.ok(self.sender.send(part, payer)) for part in parts))
+
+    async def _new_mint(self, payer: Pubkey) -> list[Instruction]:
+        rent = await self.client.get_minimum_balance_for_rent_exemption(_MINT_BYTES)
+        return [
+            create_account(
+                CreateAccountParams(
+                    from_pubkey=payer,
+                    to_pubkey=self.token,
+                    lamports=rent.value,
+                    space=_MINT_BYTES,
+                    owner=TOKEN_PROGRAM_ID,
+                )
+            ),
+            initialize_mint(
+                InitializeMintParams(
+                    decimals=DECIMALS,
+                    program_id=TOKEN_PROGRAM_ID,
+                    mint=self.token,
+                    mint_authority=payer,
+                )
+            ),
+        ]
+
+    def _new_holder(self, payer: Pubkey, name: str, dollars: int) -> list[Instruction]:
+        new = create_idempotent_associated_token_account(payer, self.address(name), self.token)
+        if not name.startswith("bettor"):
+            return [new]
+        return [
+            new,
+            mint_to(
+                MintToParams(
+                    program_id=TOKEN_PROGRAM_ID,
+                    mint=self.token,
+                    dest=self.account(name),
+                    mint_authority=payer,
+                    amount=dollars * USDC,
+                )
+            ),
+        ]
+
+    async def ok(self, receipt: Any) -> Receipt:
+        """Waits for a transaction that must succeed."""
+        got: Receipt = await receipt
+        if not got.ok:
+            raise Fatal(f"{self.chain}: transaction {got.tx} was refused at funding")
+        return got
+
+    async def now(self) -> int:
+        """The time of the newest confirmed block."""
+        at, seen = self._clock
+        if time.monotonic() - at > 0.2:
+            slot = (await self.client.get_slot(Confirmed)).value
+            seen = (await self.client.get_block_time(slot)).value or seen
+            self._clock = (time.monotonic(), seen)
+        return seen
+
+    async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
+        creator = self.wallet(terms.creator)
+        me = creator.pubkey()
+        async with self.opening[terms.creator]:
+            # Each opening names the creator's nonce, so the next one waits for this one's receipt.
+            if terms.creator not in self.nonces:
+                self.nonces[terms.creator] = await self._next_nonce(me)
+            nonce = self.nonces[terms.creator]
+            market = self.pda(b"market", bytes(me), nonce.to_bytes(8, "little"))
+            instruction = self.program.instruction["open"](
+                self.address(terms.resolver),
+                self.address("treasury"),
+                list(terms.subject),
+                list(terms.question),
+                terms.outcomes,
+                close_at,
+                resolve_by,
+                terms.fee_bps,
+                terms.cid,
+                terms.title,
+                ctx=self.context(
+                    creator=me,
+                    payer=me,
+                    counter=self.counter,
+                    creator_counter=self.pda(b"creator", bytes(me)),
+                    market=market,
+                    vault=self.vault(market),
+                    token=self.token,
+                    token_program=TOKEN_PROGRAM_ID,
+                    system_program=SYSTEM_PROGRAM,
+                ),
+            )
+            receipt = await self.sender.send([instruction], creator)
+            if not receipt.ok:
+                raise Fatal(
+                    f"{self.chain}: opening a market was refused: {receipt.error}, {receipt.tx}"
+                )
+            self.nonces[terms.creator] = nonce + 1
+            self.creators[str(market)] = me
+        return str(market), receipt
+
+    async def _next_nonce(self, creator: Pubkey) -> int:
+        found = await self.client.get_account_info(self.pda(b"creator", bytes(creator)), Confirmed)
+        if found.value is None:
+            return 0
+        return self.program.coder.accounts.decode(found.value.data).next_nonce
+
+    def vault(self, market: Pubkey) -> Pubkey:
+        return self.pda(b"vault", bytes(market))
+
+    def context(self, **accounts: Pubkey) -> Context:
+        accounts |= {"event_authority": self.authority, "program": self.program_id}
+        return Context(accounts=accounts)
+
+    async def call(self, action: Action, market: str) -> Receipt:
+        return await self.sender.send(
+            [self.prepare(action, Pubkey.from_string(market))], self.wallet(action.actor)
+        )
+
+    def prepare(self, action: Action, market: Pubkey) -> Instruction:
+        """The instruction of an action."""
+        actor, call = self.address(action.actor), self.program.instruction
+        vault = self.vault(market)
+        match action.kind:
+            case "place":
+                context = self.context(
+                    bettor=actor,
+                    payer=actor,
+                    market=market,
+                    position=self.position(market, action),
+                    source=self.account(action.actor),
+                    vault=vault,
+                    token_program=TOKEN_PROGRAM_ID,
+                    system_program=SYSTEM_PROGRAM,
+                )
+                return call["place"](action.outcome, action.amount, ctx=context)
+            case "resolve":
+                return call["resolve"](
+                    action.outcome, ctx=self.context(resolver=actor, market=market)
+                )
+            case "void":
+                return call["void"](ctx=self.context(actor=actor, market=market))
+            case "claim":
+                context = self.context(
+                    actor=actor,
+                    market=market,
+                    position=self.position(market, action),
+                    vault=vault,
+                    destination=self.account(action.bettor),
+                    token_program=TOKEN_PROGRAM_ID,
+                )
+                return call["claim"](ctx=context)
+            case "collect_fee":
+                context = self.context(
+                    actor=actor,
+                    market=market,
+                    vault=vault,
+                    destination=self.account("treasury"),
+                    token_program=TOKEN_PROGRAM_ID,
+                )
+                return call["collect_fee"](ctx=context)
+            case "close_position":
+                context = self.context(
+                    actor=actor,
+                    market=market,
+                    position=self.position(market, action),
+                    rent_payer=self.address(action.bettor),
+                )
+                return call["close_position"](ctx=context)
+            case "close":
+                context = self.context(
+                    actor=actor,
+                    market=market,
+                    vault=vault,
+                    destination=self.account("treasury"),
+                    rent_payer=self.creators[str(market)],
+                    token_program=TOKEN_PROGRAM_ID,
+                )
+                return call["close"](ctx=context)
+            case "open":
+                raise ValueError("a market is opened by open()")
+
+    def position(self, market: Pubkey, action: Action) -> Pubkey:
+        bettor = self.address(action.bettor)
+        return self.pda(b"position", bytes(market), bytes(bettor), bytes([action.outcome]))
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+def program_id() -> Pubkey:
+    """The program's id, as its interface has it."""
+    idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
+    metadata: Any = idl.metadata
+    return Pubkey.from_string(metadata["address"])
+
+
+class _Provider(AsyncHTTPProvider):
+    """solana-py 0.36 hands httpx a ``proxy``, which 0.25, the version subgrounds wants, refuses."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super(AsyncHTTPProvider, self).__init__(url, None)
+        self.session = httpx.AsyncClient(timeout=timeout)
+
+
+class _Client(AsyncClient):
+    def __init__(self, url: str, timeout: float) -> None:
+        super(AsyncClient, self).__init__(Confirmed)
+        self._provider = _Provider(url, timeout)
+
+
+def connect(url: str, timeout: float = 30) -> AsyncClient:
+    """A client of a Solana node; ``timeout`` in seconds."""
+    return _Client(url, timeout)
+
+
+async def rpc(client: AsyncClient, method: str, params: list[Any]) -> Any:
+    """A call that solana-py has no name for. Raises Fatal with the node's own message."""
+    provider: Any = client._provider  # pyright: ignore[reportPrivateUsage]
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    answer = (await provider.session.post(provider.endpoint_uri, json=body)).json()
+    if "error" in answer:
+        raise Fatal(f"solana: {method}: {answer['error'].get('message', answer)}")
+    return answer["result"]
+
+
+def _parts(items: list[_T], size: int) -> list[list[_T]]:
+
+    return [items[i : i + size] for i in range(0, len(items), size)]
