@@ -23,7 +23,7 @@ abstract contract Escrow is ReentrancyGuardTransient {
     function _pull(IERC20 token, address from, uint256 amount) internal nonReentrant {
         uint256 before = token.balanceOf(address(this));
         token.safeTransferFrom(from, address(this), amount);
-        require(token.balanceOf(address(this)) == before + amount, FeeOnTransfer());
+        require(token.balanceOf(address(this)) == before + amount, FeeOnTransfer()); // G-2
     }
 
     /// @dev Pays `amount` of `token` to `to`. Callers have taken the debt off their books before.

@@ -580,8 +580,6 @@ contract BetsTest is Test {
         Reenterer attacker = new Reenterer(bets, IERC20(address(hook)));
         hook.mint(address(attacker), 1000);
         bytes32 id = openOn(address(hook));
-        // One unit short on each transfer: without the lock the inner deposit makes up for the
-        // outer one and both are credited in full.
         attacker.plan(id, abi.encodeCall(Bets.place, (id, 0, 10)));
         hook.setHooked(address(attacker), true);
         vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);

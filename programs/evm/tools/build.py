@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,18 +22,15 @@ from typing import Any
 
 EVM = Path(__file__).resolve().parents[1]
 ROOT = EVM.parents[1]
+FORGE = EVM / "tools" / "forge"
 PROGRAMS = {"Bets": "src/Bets.sol"}
 TEST_TOKENS = {"TestToken": "test/tokens/TestToken.sol"}
 
 
 def forge(*args: str) -> None:
-    """Run forge on the project; the one of package.json first, else the one on PATH."""
-    local = ROOT / "node_modules" / ".bin" / "forge"
-    found = str(local) if local.exists() else shutil.which("forge")
-    if found is None:
-        sys.exit("programs/evm: no forge; run `npm install` in the repository's root")
+    """Run forge on the project, as quietly as it can; end with its status when it fails."""
     result = subprocess.run(
-        [found, *args], cwd=EVM, env=os.environ | {"FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"}
+        [FORGE, *args], cwd=EVM, env=os.environ | {"FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"}
     )
     if result.returncode != 0:
         sys.exit(result.returncode)

@@ -1,0 +1,151 @@
+"""Plays the shared scenarios (programs/vectors/README.md) on a node."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from web3.contract import Contract
+
+from onevm.node import ROOT, Node, Outcome, account
+
+VECTORS = ROOT / "programs" / "vectors"
+# What each program's contract and the view of its stored entity are called.
+CONTRACTS = {"bets": ("Bets", "getMarket")}
+ZERO = "0x" + "00" * 20
+
+
+def scenarios(program: str) -> list[dict[str, Any]]:
+    """The scenarios of `programs/vectors/<program>.json`."""
+    return json.loads((VECTORS / f"{program}.json").read_text())["scenarios"]
+
+
+def camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
+
+
+def snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), name)
+
+
+class Stage:
+    """One scenario on contracts of its own."""
+
+    def __init__(self, node: Node, program: str, scenario: dict[str, Any]) -> None:
+        self.node, self.scenario = node, scenario
+        name, self.view = CONTRACTS[program]
+        self.program = node.deploy(name)
+        self.tokens: dict[str, Contract] = {
+            symbol: node.deploy("TestToken") for symbol in scenario["tokens"]
+        }
+        self.ids: dict[str, bytes] = {}
+        self.funded: set[str] = set()
+        for actor, balances in scenario.get("balances", {}).items():
+            for symbol, amount in balances.items():
+                node.send(actor, self.tokens[symbol], "mint", account(actor).address, int(amount))
+        # Far enough ahead for the set-up of this scenario, which takes a second a block.
+        self.start = node.now() + 10_000
+        node.clock(self.start)
+
+    def play(self) -> None:
+        """Every step, each compared with what the scenario says."""
+        for number, step in enumerate(self.scenario["steps"]):
+            where = f"{self.scenario['name']} step {number}: {step}"
+            if "at" in step:
+                self.node.clock(self.start + step["at"])
+            if "do" in step:
+                outcome = self.call(step)
+                assert outcome.error == step.get("error"), where
+                if "as" in step and outcome.error is None:
+                    _, fields = outcome.events[0]
+                    self.ids[step["as"]] = next(iter(fields.values()))
+                if "events" in step:
+                    assert self.neutral(outcome) == self.expected(step["events"]), where
+            for actor, balances in step.get("balances", {}).items():
+                for symbol, amount in balances.items():
+                    assert self.balance(symbol, account(actor).address) == int(amount), where
+            for symbol, amount in step.get("held", {}).items():
+                assert self.balance(symbol, self.program.address) == int(amount), where
+            for entity, fields in step.get("state", {}).items():
+                stored = self.stored(entity)
+                wanted = {
+                    field: self.value(stored[field][0], field, value)
+                    for field, value in fields.items()
+                }
+                assert {field: stored[field][1] for field in fields} == wanted, where
+
+    def call(self, step: dict[str, Any]) -> Outcome:
+        """Sends the step's transaction."""
+        actor = step["by"]
+        if actor not in self.funded:
+            self.funded.add(actor)
+            for token in self.tokens.values():
+                self.node.send(actor, token, "approve", self.program.address, 2**256 - 1)
+        name = camel(step["do"])
+        inputs = self.function(name)["inputs"]
+        given = step.get("args", {})
+        return self.node.send(
+            actor, self.program, name, *(self.argument(item, given) for item in inputs)
+        )
+
+    def function(self, name: str) -> dict[str, Any]:
+        found = [e for e in self.program.abi if e["type"] == "function" and e["name"] == name]
+        assert len(found) == 1, f"no function {name}"
+        return dict(found[0])
+
+    def argument(self, item: Any, given: dict[str, Any]) -> Any:
+        """One argument: by its name, or, for a struct, its members by theirs."""
+        if item["type"] == "tuple":
+            return tuple(self.argument(member, given) for member in item["components"])
+        field = snake(item["name"])
+        return self.value(item["type"], field, given[field])
+
+    def value(self, kind: str, field: str, value: Any) -> Any:
+        """A scenario's value as the chain has it."""
+        if kind.endswith("]"):
+            inner = kind[: kind.rindex("[")]
+            return [self.value(inner, field, item) for item in value]
+        if isinstance(value, dict):
+            return value["repeat"] * value["times"]
+        if kind == "address":
+            if value in self.tokens:
+                return self.tokens[value].address
+            return ZERO if value in (None, "zero") else account(value).address
+        if kind == "bytes32":
+            return self.ids[value] if value in self.ids else bytes.fromhex(value[2:])
+        if kind in ("string", "bool"):
+            return value
+        number = int(value)
+        return number + self.start if re.search(r"_(at|by)$", field) else number
+
+    def expected(self, listed: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+        """A step's `events` as the chain has them."""
+        events: list[tuple[str, dict[str, Any]]] = []
+        for event in listed:
+            ((name, fields),) = event.items()
+            kinds = {
+                snake(item["name"]): item["type"]
+                for entry in self.program.abi
+                if entry["type"] == "event" and entry["name"] == name
+                for item in entry["inputs"]
+            }
+            events.append((name, {f: self.value(kinds[f], f, v) for f, v in fields.items()}))
+        return events
+
+    @staticmethod
+    def neutral(outcome: Outcome) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (name, {snake(field): value for field, value in fields.items()})
+            for name, fields in outcome.events
+        ]
+
+    def stored(self, entity: str) -> dict[str, tuple[str, Any]]:
+        """Field → (type, value) of a stored entity."""
+        value = self.program.functions[self.view](self.ids[entity]).call()
+        (output,) = self.function(self.view)["outputs"]
+        members = zip(output["components"], value, strict=True)
+        return {snake(item["name"]): (item["type"], member) for item, member in members}
+
+    def balance(self, symbol: str, address: str) -> int:
+        return self.tokens[symbol].functions.balanceOf(address).call()

@@ -1,0 +1,53 @@
+"""The contracts' own tests, their committed builds and their gas table, by forge."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+EVM = ROOT / "programs" / "evm"
+FORGE = EVM / "tools" / "forge"
+
+
+@pytest.fixture
+def forge() -> Iterator[Path]:
+    """forge, one at a time: two would write the same output folder."""
+    if subprocess.run([FORGE, "--version"], capture_output=True).returncode != 0:
+        if os.environ.get("CI"):
+            pytest.fail("forge is not installed: run `npm ci`")
+        pytest.skip("forge is not installed: run `npm ci` to test the EVM programs")
+    (EVM / "cache").mkdir(exist_ok=True)
+    with (EVM / "cache" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield FORGE
+
+
+def run(*command: str | Path, **env: str) -> None:
+    env = {**os.environ, "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1", **env}
+    result = subprocess.run(command, cwd=EVM, env=env, capture_output=True, text=True)
+    assert result.returncode == 0, f"{result.stdout[-20_000:]}\n{result.stderr[-5_000:]}"
+
+
+def test_committed_builds_are_what_the_sources_give(forge: Path) -> None:
+    run(sys.executable, EVM / "tools" / "build.py", "--check")
+
+
+@pytest.mark.timeout(600)
+def test_contracts_keep_their_rules(forge: Path) -> None:
+    run(forge, "test")
+
+
+def test_gas_table_is_current(forge: Path) -> None:
+    run(forge, "test", FOUNDRY_PROFILE="gas", FORGE_SNAPSHOT_CHECK="true")
+
+
+def test_sources_are_formatted_and_free_of_lint(forge: Path) -> None:
+    run(forge, "fmt", "--check")
+    run(forge, "lint", "--deny", "warnings")
