@@ -1,0 +1,41 @@
+"""Real parts for every test: a Postgres server for the run, a database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of an embedded server of this test process.
+
+    Not below pytest's own folder: that is closed to the user whom the server runs as under root.
+    """
+    from indexer.config import Database
+    from indexer.log.database import serve
+
+    with TemporaryDirectory(prefix="chainfold-test-") as folder:
+        with serve(Database(None, "chainfold", Path(folder) / "data")) as url:
+            yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of an empty database, dropped after the test."""
+    name = f"test_{next(_names)}"
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        parts = urlsplit(postgres_server)
+        yield urlunsplit(parts._replace(path=f"/{name}"))
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
