@@ -118,8 +118,14 @@ class Model:
         return U64 - self.random.randint(0, 3)
 
     def market(self) -> Market | None:
-        alive = [m for m in self.markets[-30:] if not m.closed or self.random.random() < 0.02]
+        alive = [m for m in self.markets if not m.closed][-10:]
+        if self.markets and self.random.random() < 0.02:
+            return self.random.choice(self.markets)
         return self.random.choice(alive) if alive else None
+
+    def outcome(self, market: Market) -> int:
+        pick = self.random.random()
+        return market.outcomes if pick < 0.05 else int(pick**3 * market.outcomes)
 
     def key(self, market: Market) -> tuple[str, int]:
         if market.positions and self.random.random() < 0.9:
@@ -196,7 +202,10 @@ class Model:
 
     def share_out(self, market: Market) -> None:
         """The whole supply, u64's maximum, to the bettors."""
-        cuts = sorted(self.random.choice((0, 1, U64 // 2, U64)) for _ in range(len(BETTORS) - 1))
+        sizes = (64, 64, 64, 10, 1)
+        cuts = sorted(
+            self.random.getrandbits(self.random.choice(sizes)) for _ in range(len(BETTORS) - 1)
+        )
         for name, low, high in zip(BETTORS, [0, *cuts], [*cuts, U64], strict=True):
             at = self.chain.mint(self.keys[name], market.token, high - low)
             self.accounts[name, market.number] = at
@@ -209,7 +218,7 @@ class Model:
         if market is None:
             return
         bettor = self.random.choice(BETTORS)
-        outcome = self.random.randrange(market.outcomes + 1)
+        outcome = self.outcome(market)
         amount = self.amount()
         held = self.balances[bettor, market.number]
         if self.random.random() < 0.5:
@@ -265,7 +274,7 @@ class Model:
         if market is None:
             return
         actor = self.random.choice(("resolver",) * 5 + ("mallory",))
-        outcome = self.random.randrange(market.outcomes + 1)
+        outcome = self.outcome(market)
         error = None
         if market.closed:
             error = "WrongMarket"
@@ -489,7 +498,7 @@ class Model:
 
     def wait(self) -> None:
         """A second, or to the edge of some market's deadline."""
-        edges = [t for m in self.markets[-30:] if not m.closed for t in (m.close_at, m.resolve_by)]
+        edges = [t for m in self.markets[-15:] if not m.closed for t in (m.close_at, m.resolve_by)]
         later = [t + d for t in edges for d in (-1, 0, 1) if t + d > self.now]
         near = sorted(later)[:6]
         self.now = self.random.choice(near) if near else self.now + 1
@@ -552,7 +561,7 @@ class Model:
 
 
 WEIGHTS = {
-    "open": 4, "place": 30, "resolve": 10, "void": 2, "claim": 16, "collect_fee": 2,
+    "open": 3, "place": 30, "resolve": 10, "void": 2, "claim": 16, "collect_fee": 5,
     "close_position": 12, "close": 8, "donate": 2, "wait": 4,
 }  # fmt: skip
 

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from onsvm.chain import ARTIFACTS, PROGRAMS, SOLANA
+from onsvm.chain import ARTIFACTS, PROGRAMS, REPOSITORY, SOLANA
 from onsvm.interface import INTERFACES, SELF_CALL, Interface, snake
 
 sys.path.insert(0, str(SOLANA / "tools"))
 import idl
 
-SPEC = SOLANA.parent / "SPEC.md"
+SPEC = REPOSITORY / "programs" / "SPEC.md"
 SIZES = {"u8": 1, "bool": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "i128": 16, "publicKey": 32}
 
 programs = pytest.mark.parametrize("program", PROGRAMS)

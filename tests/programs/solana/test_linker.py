@@ -84,7 +84,7 @@ class Torture:
         if isinstance(result, FailedTransactionMetadata):
             return FAILS
         # return data loses its trailing zeros
-        return int.from_bytes(bytes(result.return_data().data()), "little")
+        return int.from_bytes(result.return_data().data, "little")
 
 
 @pytest.fixture(scope="module")

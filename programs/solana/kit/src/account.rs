@@ -106,8 +106,7 @@ pub fn create<'a, S: State>(
 #[inline(always)]
 pub fn close(account: &AccountView, rent_payer: &AccountView) -> ProgramResult {
     let (mut account, mut rent_payer) = (*account, *rent_payer);
-    let lamports =
-        rent_payer.lamports().checked_add(account.lamports()).ok_or(Error::Overflow)?;
+    let lamports = rent_payer.lamports().checked_add(account.lamports()).ok_or(Error::Overflow)?;
     rent_payer.set_lamports(lamports);
     account.set_lamports(0);
     account.close()

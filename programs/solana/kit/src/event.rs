@@ -57,8 +57,10 @@ pub fn emit(program: &Address, authority: &AccountView, bump: u8, data: &[u8]) {
     }
 }
 
-/// Declares an event: a struct whose fields, in order, are its borsh layout.
+/// Declares an event of the program that calls this: a struct whose fields, in order, are its
+/// borsh layout.
 #[macro_export]
+#[allow(clippy::crate_in_macro_def)]
 macro_rules! event {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)+ }) => {
         $(#[$doc])*

@@ -87,8 +87,7 @@ pub fn pay(
     amount: u64,
     seeds: &[Seed],
 ) -> Result<(), ProgramError> {
-    Transfer::new(vault, to, owner, amount)
-        .invoke_signed(&[Signer::from(seeds)])
+    Transfer::new(vault, to, owner, amount).invoke_signed(&[Signer::from(seeds)])
 }
 
 /// Closes an empty vault; its lamports go to `rent_payer`.
@@ -99,6 +98,5 @@ pub fn close_vault(
     owner: &AccountView,
     seeds: &[Seed],
 ) -> ProgramResult {
-    CloseAccount::new(vault, rent_payer, owner)
-        .invoke_signed(&[Signer::from(seeds)])
+    CloseAccount::new(vault, rent_payer, owner).invoke_signed(&[Signer::from(seeds)])
 }

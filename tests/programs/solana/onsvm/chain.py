@@ -25,9 +25,10 @@ from solders.transaction_metadata import FailedTransactionMetadata
 
 from onsvm.interface import Event, Interface
 
-SOLANA = Path(__file__).resolve().parents[4] / "programs" / "solana"
-# a mutant's builds stand in for the committed ones
-ARTIFACTS = Path(os.environ.get("CHAINFOLD_ARTIFACTS", SOLANA / "artifacts"))
+REPOSITORY = Path(__file__).resolve().parents[4]
+# mutants.py puts a changed workspace in place of the repository's
+SOLANA = Path(os.environ.get("CHAINFOLD_SOLANA", REPOSITORY / "programs" / "solana"))
+ARTIFACTS = SOLANA / "artifacts"
 PROGRAMS = ("bets",)
 
 START = 1_750_000_000  # unix seconds of every chain's first block

@@ -8,8 +8,7 @@ use kit::{
     account::{self, check_system_program},
     address,
     borsh::{Text, MAX_TEXT},
-    check,
-    sysvar,
+    check, sysvar,
     token::{self, check_mint, check_token_program},
 };
 use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};

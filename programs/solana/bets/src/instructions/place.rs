@@ -63,13 +63,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
         position
     } else {
         market.positions.add(1)?;
-        Position::create(
-            a.payer,
-            a.position,
-            a.market.address(),
-            a.bettor.address(),
-            args.outcome,
-        )?
+        Position::create(a.payer, a.position, a.market.address(), a.bettor.address(), args.outcome)?
     };
     let total_after = market.total.add(args.amount)?;
     let pool_after = market.pools[args.outcome as usize & 15].add(args.amount)?;
