@@ -38,6 +38,8 @@ RENT = Rent(6_960, 1.0, 50)
 SLOT_HASHES = 512  # entries of the SlotHashes sysvar
 _DEFAULT_UNITS = 200_000  # compute units per instruction where no limit is set
 _MAX_UNITS = 1_400_000
+_PROGRAM_LAMPORTS = 1_141_440  # minimum balance of an upgradeable program's account
+_NAMES = 100_000  # token accounts whose names are remembered
 _PAGE = 32 * 1024  # loaded account data is charged 8 units per 32 KiB page
 _ACCOUNT_OVERHEAD = 64  # bytes that each loaded account counts beside its data
 
@@ -90,6 +92,11 @@ class Bank:
         svm = svm.with_sigverify(False)
         svm.set_rent(RENT)
         svm.set_epoch_schedule(EpochSchedule(SLOTS_PER_EPOCH))
+        for key in tokens.PROGRAMS:
+            # As on a real chain, where the bytes lie in another account.
+            held = svm.get_account(key)
+            assert held is not None
+            svm.set_account(key, _with_lamports(held, _PROGRAM_LAMPORTS))
         self.svm = svm
         self.slot = 0
         self.journal_slots = journal_slots
@@ -98,6 +105,7 @@ class Bank:
         self.journal: deque[tuple[int, dict[Pubkey, Account | None]]] = deque()
         self.writes: dict[Pubkey, Account | None] = {}
         self._decimals: dict[Pubkey, int] = {}
+        self._token_names: dict[bytes, tuple[str, str, int]] = {}
         self._sizes: dict[Pubkey, int] = {}
 
     # -- accounts ---------------------------------------------------------------------------
@@ -201,6 +209,10 @@ class Bank:
         """Put every account back as it was at the end of `slot`."""
         self._restore(self.writes)
         self.writes = {}
+        # The other fork may make other mints and programs at the same addresses.
+        self._decimals.clear()
+        self._token_names.clear()
+        self._sizes.clear()
         while self.journal and self.journal[-1][0] > slot:
             self._restore(self.journal.pop()[1])
 
@@ -269,41 +281,59 @@ class Bank:
             self.svm.set_account(payer, _with_lamports(funds, funds.lamports - priority))
         result = self.svm.send_transaction(tx)
         failed = isinstance(result, FailedTransactionMetadata)
-        meta = result.meta() if failed else result
-        post: list[Account | int] = []
-        changed = False
-        for key, writable, before in zip(message.keys, message.writable, pre, strict=True):
-            if not writable:
-                post.append(before if not isinstance(before, int) else self._lamports(key))
-                continue
-            after = self.svm.get_account(key)
-            if after is None or not after.lamports:
-                after = None
-            held = self.live.get(key)
-            if after != held and not (held is None and after is None):
-                changed = True
-                self._note(key, held, after)
-            post.append(after if after is not None else 0)
-        if failed and not changed:
-            if priority and funds is not None:
+        err = orjson.loads(result.to_json())["err"] if failed else None
+        if failed and self._lamports(payer) == _lamport_count(funds) - priority:
+            if funds is not None:
                 self.svm.set_account(payer, funds)
-            return self._refused(message, orjson.loads(result.to_json())["err"], fee, pre)
-        if failed and priority and self._lamports(payer) == _lamport_count(funds) - priority:
-            # Refused before execution: no fee was charged, so the priority fee goes back too.
-            assert funds is not None
-            self.svm.set_account(payer, funds)
-            self._index(payer, self.live.get(payer), funds)
-            return self._refused(message, orjson.loads(result.to_json())["err"], fee, pre)
+            return self._refused(message, err, fee, pre)
+        post = self._after(message, pre)
+        if not failed:
+            poor = _below_rent(message, pre, post)
+            if poor is not None:
+                # LiteSVM leaves this check out.
+                assert funds is not None
+                self._undo(message, pre)
+                charged = _with_lamports(funds, funds.lamports - fee)
+                self.svm.set_account(payer, charged)
+                post = [charged, *pre[1:]]
+                err = {"InsufficientFundsForRent": {"account_index": poor}}
+        for key, writable, after in zip(message.keys, message.writable, post, strict=True):
+            if writable:
+                held = self.live.get(key)
+                now = None if isinstance(after, int) else after
+                if now != held:
+                    self._note(key, held, now)
         return self._outcome(
             message,
-            orjson.loads(result.to_json())["err"] if failed else None,
-            meta,
+            err,
+            result.meta() if failed else result,
             fee,
             pre,
             post,
             pre_tokens,
             self._token_balances(message, post) if has_tokens else [],
         )
+
+    def _after(self, message: Message, pre: list[Account | int]) -> list[Account | int]:
+        """The accounts as LiteSVM has them now; lamports of what isn't mirrored."""
+        post: list[Account | int] = []
+        for key, writable, before in zip(message.keys, message.writable, pre, strict=True):
+            if not writable:
+                post.append(before)
+                continue
+            after = self.svm.get_account(key)
+            if after is None or not after.lamports:
+                post.append(0)
+            else:
+                post.append(after if key in self.live or not after.executable else after.lamports)
+        return post
+
+    def _undo(self, message: Message, pre: list[Account | int]) -> None:
+        for key, writable, before in zip(message.keys, message.writable, pre, strict=True):
+            if writable and isinstance(before, Account):
+                self.svm.set_account(key, before)
+            elif writable and not before:
+                self.svm.set_account(key, Account(0, b"", SYSTEM))
 
     def simulate(self, tx: VersionedTransaction, slot: int) -> Outcome:
         """Execute on the state at the end of `slot` and keep nothing."""
@@ -325,18 +355,19 @@ class Bank:
         failed = isinstance(result, FailedTransactionMetadata)
         meta = result.meta()
         err = orjson.loads(result.to_json())["err"] if failed else None
-        if failed and not meta.logs():
+        if failed and not _ran(err):
             return self._refused(message, err, fee, pre)
         accounts: dict[Pubkey, Account] = {} if failed else dict(result.post_accounts())
-        if failed:
-            payer = pre[0]
-            post: list[Account | int] = list(pre)
-            if isinstance(payer, Account):
-                post[0] = _with_lamports(payer, payer.lamports - fee)
-        else:
-            post = [
-                accounts.get(key, before) for key, before in zip(message.keys, pre, strict=True)
-            ]
+        post = [accounts.get(key, held) for key, held in zip(message.keys, pre, strict=True)]
+        if not failed:
+            poor = _below_rent(message, pre, post)
+            if poor is not None:
+                err = {"InsufficientFundsForRent": {"account_index": poor}}
+        if err is not None:
+            accounts = {}
+            post = list(pre)
+            if isinstance(pre[0], Account):
+                post[0] = _with_lamports(pre[0], pre[0].lamports - fee)
         has_tokens = not tokens.PROGRAMS.isdisjoint(message.keys)
         outcome = self._outcome(
             message,
@@ -350,6 +381,12 @@ class Bank:
         )
         outcome.accounts = accounts
         return outcome
+
+    def refused(self, tx: VersionedTransaction, err: str, slot: int) -> Outcome:
+        """What a transaction refused before execution shows: its accounts' balances at `slot`."""
+        message = self.message(tx)
+        pre = [self.account(key, slot) or 0 for key in message.keys]
+        return self._refused(message, err, self.fee(message), pre)
 
     def fee(self, message: Message) -> int:
         return self._fee(message)[0]
@@ -388,7 +425,12 @@ class Bank:
 
     def _refused(self, message: Message, err: Any, fee: int, pre: list[Account | int]) -> Outcome:
         balances = [held if isinstance(held, int) else held.lamports for held in pre]
-        return Outcome(message, err, [], [], 0, None, fee, False, 0, 0, balances, balances, [], [])
+        held = (
+            [] if tokens.PROGRAMS.isdisjoint(message.keys) else self._token_balances(message, pre)
+        )
+        return Outcome(
+            message, err, [], [], 0, None, fee, False, 0, 0, balances, balances, held, held
+        )
 
     def _snapshot(self, message: Message) -> list[Account | int]:
         return [
@@ -404,25 +446,38 @@ class Bank:
     ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for index, held in enumerate(accounts):
-            if isinstance(held, int):
+            if type(held) is int:
                 continue
             owner = held.owner
             if owner not in tokens.PROGRAMS:
                 continue
-            token = tokens.account(held.data)
-            if token is None:
+            data = held.data
+            if not tokens.is_account(data):
                 continue
-            mint = Pubkey.from_bytes(token.mint)
+            names = self._token_names.get(data[:64])
+            if names is None:
+                names = self._name_token(data)
+            mint, holder, decimals = names
+            amount = int.from_bytes(data[64:72], "little")
             found.append(
                 {
                     "accountIndex": index,
-                    "mint": str(mint),
-                    "owner": str(Pubkey.from_bytes(token.owner)),
+                    "mint": mint,
+                    "owner": holder,
                     "programId": str(owner),
-                    "uiTokenAmount": tokens.ui_amount(token.amount, self.decimals(mint)),
+                    "uiTokenAmount": tokens.ui_amount(amount, decimals),
                 }
             )
         return found
+
+    def _name_token(self, data: bytes) -> tuple[str, str, int]:
+        """Mint, owner and decimals of a token account, remembered by its first 64 bytes."""
+        mint = Pubkey.from_bytes(data[:32])
+        names = str(mint), str(Pubkey.from_bytes(data[32:64])), self.decimals(mint)
+        if len(self._token_names) >= _NAMES:
+            self._token_names.clear()
+        self._token_names[data[:64]] = names
+        return names
 
     def decimals(self, mint: Pubkey) -> int:
         known = self._decimals.get(mint)
@@ -475,6 +530,33 @@ class Bank:
         units = min(limit if limit is not None else others * _DEFAULT_UNITS, _MAX_UNITS)
         priority = -(-price * units // 1_000_000)
         return base + priority, priority
+
+
+def _ran(err: Any) -> bool:
+    """Whether a transaction with this error was executed, and so pays."""
+    return isinstance(err, dict) and "InstructionError" in err
+
+
+def _below_rent(
+    message: Message, pre: list[Account | int], post: list[Account | int]
+) -> int | None:
+    """The first account left below its minimum balance that wasn't just as poor before."""
+    for index, after in enumerate(post):
+        if isinstance(after, int) or not message.writable[index]:
+            continue
+        size = len(after.data)
+        if after.lamports >= RENT.minimum_balance(size):
+            continue
+        before = pre[index]
+        if (
+            isinstance(before, Account)
+            and before.lamports < RENT.minimum_balance(len(before.data))
+            and len(before.data) == size
+            and after.lamports <= before.lamports
+        ):
+            continue
+        return index
+    return None
 
 
 def _with_lamports(account: Account, lamports: int) -> Account:

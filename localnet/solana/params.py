@@ -78,7 +78,17 @@ def signature(value: Any) -> Signature:
 
 
 def hash_(value: Any) -> Hash:
-    return Hash.from_bytes(_bytes(string(value), 32))
+    try:
+        return Hash.from_bytes(_bytes(string(value), 32))
+    except RpcError as error:
+        raise invalid_params(error.message.removeprefix("Invalid param: ")) from None
+
+
+def usize(value: Any) -> int:
+    try:
+        return u64(value)
+    except RpcError as error:
+        raise invalid_params(error.message.replace("expected u64", "expected usize")) from None
 
 
 class Config:

@@ -112,8 +112,13 @@ def version_field(tx: VersionedTransaction, max_version: int | None) -> dict[str
     return {"version": version}
 
 
-def show(record: Record, encoding: str, max_version: int | None) -> dict[str, Any]:
+def show(
+    record: Record, encoding: str, max_version: int | None, rewards: bool = True
+) -> dict[str, Any]:
     """`transaction`, `meta` and `version` of a full answer."""
+    if not rewards:
+        # No text inside can look like this: quotes in a JSON string are escaped.
+        record = Record(record.wire, record.meta.replace(b'"rewards":[]', b'"rewards":null'))
     # The version is the first byte after the signatures: its high bit marks a versioned message.
     wire = record.wire
     if encoding in ("base64", "base58", "binary"):
@@ -150,7 +155,7 @@ def show(record: Record, encoding: str, max_version: int | None) -> dict[str, An
     return {"transaction": _json(tx), "meta": orjson.Fragment(record.meta), **version}
 
 
-def show_accounts(record: Record, max_version: int | None) -> dict[str, Any]:
+def show_accounts(record: Record, max_version: int | None, rewards: bool) -> dict[str, Any]:
     """The `accounts` level of detail of getBlock."""
     tx = VersionedTransaction.from_bytes(record.wire)
     version = version_field(tx, max_version)
@@ -165,7 +170,7 @@ def show_accounts(record: Record, max_version: int | None) -> dict[str, Any]:
         "status",
     )
     return {
-        "meta": {name: details[name] for name in kept} | {"rewards": []},
+        "meta": {name: details[name] for name in kept} | {"rewards": [] if rewards else None},
         "transaction": {
             "accountKeys": _account_keys(tx, details["loadedAddresses"]),
             "signatures": [str(signature) for signature in tx.signatures],

@@ -60,12 +60,15 @@ class Server:
 
     def call(self, request: Any) -> Any:
         """The answer to one request object, or None for a notification."""
-        if not isinstance(request, dict):
-            return _failure(None, INVALID_REQUEST, "Invalid request")
         number = request.get("id")
         method = request.get("method")
         version = request.get("jsonrpc")
-        if not isinstance(method, str) or version not in (None, "2.0"):
+        params = request.get("params")
+        if (
+            not isinstance(method, str)
+            or version not in (None, "2.0")
+            or not isinstance(params, (dict, list, type(None)))
+        ):
             return _failure(number, INVALID_REQUEST, "Invalid request")
         if version is None:
             error = RpcError(INVALID_REQUEST, "Unsupported JSON-RPC protocol version").object()
@@ -73,7 +76,7 @@ class Server:
         if "id" not in request:
             return None
         try:
-            result = self._result(method, request.get("params"))
+            result = self._result(method, params)
         except RpcError as error:
             return {"jsonrpc": "2.0", "error": error.object(), "id": number}
         return {"jsonrpc": "2.0", "result": result, "id": number}
@@ -129,13 +132,14 @@ class Server:
             return web.Response()
         if request.method != "POST":
             return web.Response(
-                status=405, text="Used HTTP Method is not allowed. POST or OPTIONS is required"
+                status=405,
+                text="Used HTTP Method is not allowed. POST or OPTIONS is required\n",
             )
         if request.content_type != "application/json":
             return web.Response(
                 status=415,
                 text="Supplied content type is not allowed. "
-                "Content-Type: application/json is required",
+                "Content-Type: application/json is required\n",
             )
         body = await request.content.read()
         if len(body) > MAX_BODY and not self._is_control(body):
@@ -144,9 +148,9 @@ class Server:
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError:
             return web.Response(body=_PARSE_FAILURE, headers=_JSON)
-        if not isinstance(parsed, (dict, list)):
-            return web.Response(body=_PARSE_FAILURE, headers=_JSON)
         requests = parsed if isinstance(parsed, list) else [parsed]
+        if not all(_is_request(one) for one in requests):
+            return web.Response(body=_PARSE_FAILURE, headers=_JSON)
         try:
             await self._faults(requests)
         except RateLimited:
@@ -199,7 +203,7 @@ class Server:
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError:
             return _PARSE_FAILURE, None
-        if not isinstance(parsed, dict):
+        if not _is_request(parsed):
             return _PARSE_FAILURE, None
         number = parsed.get("id")
         method = parsed.get("method")
@@ -229,6 +233,30 @@ async def _write(socket: web.WebSocketResponse, queue: asyncio.Queue[bytes]) -> 
         await socket.send_str(message.decode())
 
 
+def _is_request(value: Any) -> bool:
+    """Whether the node can read it as a request at all: an object whose id is one."""
+    if not isinstance(value, dict):
+        return False
+    number = value.get("id")
+    return number is None or isinstance(number, str) or (type(number) is int and number >= 0)
+
+
+def _debug(value: Any) -> str:
+    """A JSON value in the notation of Rust's Debug, which some errors carry."""
+    if value is None:
+        return "Null"
+    if isinstance(value, bool):
+        return f"Bool({str(value).lower()})"
+    if isinstance(value, (int, float)):
+        return f"Number({value})"
+    if isinstance(value, str):
+        return f"String({orjson.dumps(value).decode()})"
+    if isinstance(value, list):
+        return f"Array [{', '.join(_debug(one) for one in value)}]"
+    fields = (f"{orjson.dumps(name).decode()}: {_debug(one)}" for name, one in value.items())
+    return f"Object {{{', '.join(fields)}}}"
+
+
 def positional(params: Any, fewest: int, most: int) -> list[Any]:
     """`params` as a list of an allowed length."""
     if params is None:
@@ -239,8 +267,9 @@ def positional(params: Any, fewest: int, most: int) -> list[Any]:
         raise RpcError(INVALID_PARAMS, f"`params` should have at least {fewest} argument(s)")
     if len(params) > most:
         if most == 0:
+            shown = ", ".join(_debug(param) for param in params)
             raise invalid_params(
-                "No parameters were expected", f'"{orjson.dumps(params).decode()}"'
+                "Invalid parameters: No parameters were expected", f"Array([{shown}])"
             )
         bounds = f"{most}" if fewest == most else f"from {fewest} to {most}"
         raise invalid_params(

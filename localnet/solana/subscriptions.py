@@ -111,7 +111,7 @@ class Subscriptions:
             self.held.pop(number, None)
 
     def _account(self, params: list[Any]) -> Subscription:
-        key = pubkey(params[0])
+        key = _pubkey(params[0])
         config = Config(option(params, 1), "RpcAccountInfoConfig")
         return Subscription(
             0,
@@ -124,7 +124,7 @@ class Subscriptions:
         )
 
     def _program(self, params: list[Any]) -> Subscription:
-        key = pubkey(params[0])
+        key = _pubkey(params[0])
         config = Config(option(params, 1), "RpcProgramAccountsConfig")
         return Subscription(
             0,
@@ -144,7 +144,7 @@ class Subscriptions:
             mentions = which.get("mentions")
             if not isinstance(mentions, list) or len(mentions) != 1:
                 raise invalid_params("Invalid Request: Only 1 address supported")
-            key = pubkey(mentions[0])
+            key = _pubkey(mentions[0])
         elif which not in ("all", "allWithVotes"):
             raise invalid_params(
                 f"Invalid params: unknown variant `{which}`, expected one of `all`, "
@@ -154,7 +154,10 @@ class Subscriptions:
         return Subscription(0, "logs", _nowhere, config.commitment(), key)
 
     def _signature(self, params: list[Any]) -> Subscription:
-        wanted = bytes(signature(params[0]))
+        try:
+            wanted = bytes(signature(params[0]))
+        except RpcError as error:
+            raise _refusal(error, "signature") from None
         config = Config(option(params, 1), "RpcSignatureSubscribeConfig")
         return Subscription(
             0,
@@ -178,7 +181,7 @@ class Subscriptions:
         which = params[0]
         key = None
         if isinstance(which, dict) and "mentionsAccountOrProgram" in which:
-            key = pubkey(which["mentionsAccountOrProgram"])
+            key = _pubkey(which["mentionsAccountOrProgram"])
         elif which != "all":
             raise wrong_type(which, "enum RpcBlockSubscribeFilter")
         config = Config(option(params, 1), "RpcBlockSubscribeConfig")
@@ -365,6 +368,20 @@ def _mentioned(held: Record, meta: dict[str, Any]) -> set[Pubkey]:
     keys = set(VersionedTransaction.from_bytes(held.wire).message.account_keys)
     keys.update(Pubkey.from_string(text) for text in loaded["writable"] + loaded["readonly"])
     return keys
+
+
+def _pubkey(value: Any) -> Pubkey:
+    try:
+        return pubkey(value)
+    except RpcError as error:
+        raise _refusal(error, "pubkey") from None
+
+
+def _refusal(error: RpcError, what: str) -> RpcError:
+    """A key or signature that can't be read, in the words of the subscription service."""
+    if not error.message.startswith("Invalid param: "):
+        return error
+    return invalid_params(f"Invalid Request: Invalid {what} provided")
 
 
 def _nowhere(_: bytes) -> None:

@@ -44,11 +44,17 @@ def _option(data: bytes, at: int) -> bytes | None:
     return data[at + 4 : at + 36] if data[at] else None
 
 
+def is_account(data: bytes) -> bool:
+    """Whether `data` is an initialised token account."""
+    size = len(data)
+    if size != ACCOUNT_SIZE and not (size > _KIND and data[_KIND] == _KIND_ACCOUNT):
+        return False
+    return data[108] != 0
+
+
 def account(data: bytes) -> TokenAccount | None:
     """The token account in `data`, or None if it is none or not initialised."""
-    if len(data) != ACCOUNT_SIZE and not (len(data) > _KIND and data[_KIND] == _KIND_ACCOUNT):
-        return None
-    if not data[108]:
+    if not is_account(data):
         return None
     return TokenAccount(
         data[0:32],

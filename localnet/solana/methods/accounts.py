@@ -16,7 +16,15 @@ from localnet.solana.chain import Chain
 from localnet.solana.errors import invalid_params
 from localnet.solana.ledger import Block
 from localnet.solana.methods.call import Method, context, option, view
-from localnet.solana.params import ENCODINGS, Config, pubkey, string, u64, wrong_type
+from localnet.solana.params import (
+    ENCODINGS,
+    Config,
+    described,
+    pubkey,
+    string,
+    u64,
+    wrong_type,
+)
 
 _MAX_ACCOUNTS = 100
 _MAX_FILTERS = 4
@@ -171,13 +179,15 @@ def _token_balance(chain: Chain, params: list[Any]) -> Any:
     return context(block, tokens.ui_amount(held.amount, decimals))
 
 
-def _mint(chain: Chain, key: Pubkey, block: Block) -> tuple[tokens.Mint, Pubkey]:
+def _mint(
+    chain: Chain, key: Pubkey, block: Block, what: str = "mint"
+) -> tuple[tokens.Mint, Pubkey]:
     account = chain.bank.account(key, block.slot)
     if account is None:
         raise invalid_params("Invalid param: could not find account")
     held = tokens.mint(account.data) if account.owner in tokens.PROGRAMS else None
     if held is None:
-        raise invalid_params("Invalid param: not a Token mint")
+        raise invalid_params(f"Invalid param: {what} could not be unpacked")
     return held, account.owner
 
 
@@ -221,7 +231,12 @@ def _token_accounts(
     owner = bytes(pubkey(params[0]))
     which = params[1]
     if not isinstance(which, dict) or not ({"mint", "programId"} & which.keys()):
-        raise wrong_type(which, "enum RpcTokenAccountsFilter")
+        raise invalid_params(
+            "Invalid params: invalid value: map, expected map with a single key."
+            if isinstance(which, dict)
+            else f"Invalid params: invalid type: {described(which)}, "
+            "expected enum RpcTokenAccountsFilter."
+        )
     config = _account_config(params, 2)
     form = config.choice("encoding", ENCODINGS, "binary")
     data_slice = config.data_slice()
@@ -229,7 +244,7 @@ def _token_accounts(
     mint: bytes | None = None
     if "mint" in which:
         key = pubkey(which["mint"])
-        _, program = _mint(chain, key, block)
+        _, program = _mint(chain, key, block, "Token mint")
         mint = bytes(key)
     else:
         program = pubkey(which["programId"])

@@ -9,6 +9,7 @@ import orjson
 from localnet.solana.base58 import b58
 from localnet.solana.chain import Chain
 from localnet.solana.errors import (
+    RpcError,
     block_not_available,
     cleaned_up,
     invalid_params,
@@ -27,7 +28,18 @@ def _block_config(value: Any) -> Config:
     # An old form gives the encoding alone.
     if isinstance(value, str):
         value = {"encoding": value}
-    return Config(value, "RpcBlockConfig")
+    config = Config(value, "RpcBlockConfig")
+    try:
+        config.choice("encoding", TRANSACTION_ENCODINGS, "json")
+        config.choice("transactionDetails", DETAILS, "full")
+    except RpcError:
+        raise invalid_params(_NO_VARIANT) from None
+    return config
+
+
+_NO_VARIANT = (
+    "Invalid params: data did not match any variant of untagged enum RpcEncodingConfigWrapper."
+)
 
 
 def render(
@@ -49,9 +61,9 @@ def render(
     if rewards:
         body["rewards"] = block.rewards
     if details == "full":
-        body["transactions"] = [show(held, form, max_version) for held in records]
+        body["transactions"] = [show(held, form, max_version, rewards) for held in records]
     elif details == "accounts":
-        body["transactions"] = [show_accounts(held, max_version) for held in records]
+        body["transactions"] = [show_accounts(held, max_version, rewards) for held in records]
     elif details == "signatures":
         body["signatures"] = [b58(block.signature(index)) for index in range(block.count)]
     return orjson.dumps(body)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from solders.pubkey import Pubkey
-
 from localnet.solana.bank import RENT, SLOTS_PER_EPOCH
 from localnet.solana.chain import Chain
 from localnet.solana.errors import invalid_params, node_unhealthy
 from localnet.solana.methods.call import API_VERSION, Method, context, option, view
-from localnet.solana.params import Config, hash_, u64
+from localnet.solana.params import Config, hash_, pubkey, u64, usize
 
 FEATURE_SET = 565_236_538  # of the same release
 _HEALTHY_LAG = 128  # slots behind the cluster at which a validator says so
@@ -133,7 +131,7 @@ def _supply(chain: Chain, params: list[Any]) -> Any:
 
 
 def _minimum_balance(chain: Chain, params: list[Any]) -> Any:
-    size = u64(params[0])
+    size = usize(params[0])
     if size > _MAX_DATA:
         raise invalid_params(f"Invalid params: data length {size} is over {_MAX_DATA}")
     return RENT.minimum_balance(size)
@@ -159,7 +157,7 @@ def _prioritization_fees(chain: Chain, params: list[Any]) -> Any:
     if len(addresses) > 128:
         raise invalid_params("Too many inputs provided; max 128")
     for address in addresses:
-        _pubkey(address)
+        pubkey(address)
     return [
         {"prioritizationFee": block.fees[0], "slot": block.slot}
         for block in chain.ledger.chain[-MAX_FEE_BLOCKS:]
@@ -168,12 +166,6 @@ def _prioritization_fees(chain: Chain, params: list[Any]) -> Any:
 
 
 MAX_FEE_BLOCKS = 150  # blocks for which a validator keeps prioritization fees
-
-
-def _pubkey(value: Any) -> Pubkey:
-    from localnet.solana.params import pubkey
-
-    return pubkey(value)
 
 
 def _performance_samples(chain: Chain, params: list[Any]) -> Any:

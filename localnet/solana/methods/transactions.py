@@ -93,12 +93,15 @@ def _try(
     """Simulate at `block`. `check`: whether age and duplicates count."""
     if verify and not all(tx.verify_with_results()):
         return "SignatureFailure", None
+    refusal = None
     if check:
         known = chain.ledger.find(bytes(tx.signatures[0]))
         if known is not None and known >> INDEX_BITS <= block.slot:
-            return "AlreadyProcessed", None
-        if not chain.is_recent(tx.message.recent_blockhash, block):
-            return "BlockhashNotFound", None
+            refusal = "AlreadyProcessed"
+        elif not chain.is_recent(tx.message.recent_blockhash, block):
+            refusal = "BlockhashNotFound"
+    if refusal is not None:
+        return refusal, chain.bank.refused(tx, refusal, block.slot)
     outcome = chain.bank.simulate(tx, block.slot)
     return outcome.err, outcome
 
@@ -118,10 +121,10 @@ def _simulated(
             "writable": [str(key) for key in outcome.message.loaded_writable] if outcome else [],
         },
         "logs": ran.logs if ran else [],
-        "postBalances": ran.post_balances if ran else None,
-        "postTokenBalances": ran.post_tokens if ran else None,
-        "preBalances": ran.pre_balances if ran else None,
-        "preTokenBalances": ran.pre_tokens if ran else None,
+        "postBalances": outcome.post_balances if outcome else None,
+        "postTokenBalances": outcome.post_tokens if outcome else None,
+        "preBalances": outcome.pre_balances if outcome else None,
+        "preTokenBalances": outcome.pre_tokens if outcome else None,
         "replacementBlockhash": None,
         "returnData": None,
         "unitsConsumed": ran.units if ran else 0,
