@@ -20,6 +20,9 @@ _DIGITS = 4
 """Characters to a digit of the input: 58**4 < 2**24, so products with 16-bit limbs add up
 exactly in a float64 for far longer strings than a transaction holds."""
 _ROWS = 4096
+_PRODUCT = 200_000
+"""Multiplications of one matrix product: beyond 262,144 OpenBLAS wakes its other threads, which
+costs more than they bring."""
 _FEW = 8
 _LONGEST = 4096
 """Characters: 2**24 * 2**16 * (4096 / 4) = 2**50, below the 2**53 that a float64 holds."""
@@ -74,7 +77,11 @@ def _many(texts: list[str], length: int) -> list[bytes | None]:
     values = padded.reshape(len(texts), groups, _DIGITS) @ np.array([58.0**3, 58.0**2, 58.0, 1.0])
     # log(58) / log(2**16) limbs a character, and one to spare.
     limbs = int(length * 0.36614) + 2
-    sums = (values @ _powers(groups, limbs)).astype(np.int64).T.copy()
+    rows = max(1, _PRODUCT // (groups * limbs))
+    stacked = np.zeros((-(-len(texts) // rows), rows, groups))
+    stacked.reshape(-1, groups)[: len(texts)] = values
+    products = (stacked @ _powers(groups, limbs)).reshape(-1, limbs)[: len(texts)]
+    sums = products.T.astype(np.int64, order="C")
     for i in range(limbs - 1, 0, -1):
         sums[i - 1] += sums[i] >> 16
     wide = (sums.T & 0xFFFF).astype(">u2").tobytes()

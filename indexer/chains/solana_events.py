@@ -26,6 +26,7 @@ LOG_ORDINAL = 64
 """Data log lines count on from here: a transaction runs at most 64 instructions."""
 _DISCRIMINATOR = 8
 _DATA = "Program data: "
+_TRUNCATED = "Log truncated"
 
 Transaction = Mapping[str, Any]
 """A transaction with its meta as getBlock and getTransaction give it."""
@@ -94,16 +95,19 @@ class Collector:
                 f"{self.where}: slot {height}, {signature}: the node doesn't list inner "
                 "instructions, which carry events; use another URL"
             )
-        by_cpi = authority in keys
-        if by_cpi and inner:
+        # Whoever sends the transaction chooses its accounts and can fill its log; only the
+        # program can call itself with the authority's signature.
+        by_cpi = False
+        if authority in keys and inner:
             called, only = keys.index(program), [keys.index(authority)]
             before = 0
-            for group in sorted(inner, key=_outer_index):
+            for group in sorted(inner, key=_outer_index) if len(inner) > 1 else inner:
                 first = group["index"] + before + 1
                 instructions = group["instructions"]
                 before += len(instructions)
                 for k, instruction in enumerate(instructions):
                     if instruction["programIdIndex"] == called and instruction["accounts"] == only:
+                        by_cpi = True
                         self._add(height, index << 10 | first + k, signature, program,
                                   instruction["data"])  # fmt: skip
         logs = meta["logMessages"]
@@ -114,15 +118,18 @@ class Collector:
                     "carry events; use another URL"
                 )
             return
-        self._logged(height, index, signature, program, logs, by_cpi)
+        if _TRUNCATED in logs and not by_cpi and _calls(transaction, keys.index(program)):
+            raise Fatal(
+                f"{self.where}: slot {height}, {signature}: the log of {program} is truncated, so "
+                "events may be lost for good; the program should emit by self-CPI (emit_cpi!)"
+            )
+        if _DATA in "\n".join(logs):
+            self._logged(height, index, signature, program, logs)
 
     def _logged(
-        self, height: int, index: int, signature: str, program: str, logs: list[str], by_cpi: bool
+        self, height: int, index: int, signature: str, program: str, logs: list[str]
     ) -> None:
-        if not any(line.startswith(_DATA) or line == "Log truncated" for line in logs):
-            return
         stack: list[str] = []
-        invoked = False
         line_index = -1
         for line in logs:
             if line.startswith(_DATA):
@@ -130,21 +137,12 @@ class Collector:
                 if stack and stack[-1] == program and " " not in (text := line[len(_DATA) :]):
                     self._add(height, index << 10 | LOG_ORDINAL + line_index, signature, program,
                               _base64(text))  # fmt: skip
-            elif line == "Log truncated":
-                if invoked and not by_cpi:
-                    raise Fatal(
-                        f"{self.where}: slot {height}, {signature}: the log of {program} is "
-                        "truncated, so events may be lost for good; the program should emit by "
-                        "self-CPI (emit_cpi!), or its interface leave out what it logs"
-                    )
-                return
             elif line.startswith("Program ") and not line.startswith("Program log: "):
                 word = line.split(" ", 3)
                 if len(word) < 3:
                     continue
                 if word[2] == "invoke":
                     stack.append(word[1])
-                    invoked = invoked or word[1] == program
                 elif word[2] in ("success", "failed:", "failed") and stack:
                     stack.pop()
 
@@ -178,6 +176,13 @@ class Collector:
             [self._program[i] for i in picked],
             [payload[i] or b"" for i in picked],
         )
+
+
+def _calls(transaction: Transaction, program: int) -> bool:
+    """Whether any instruction is one of the program at this index of the accounts."""
+    outer = transaction["transaction"]["message"]["instructions"]
+    inner = (i for g in transaction["meta"]["innerInstructions"] for i in g["instructions"])
+    return any(i["programIdIndex"] == program for i in (*outer, *inner))
 
 
 def _outer_index(group: Mapping[str, Any]) -> int:
