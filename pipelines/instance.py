@@ -11,9 +11,9 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-run_queue:
-  max_concurrent_runs: 2
 concurrency:
+  runs:
+    max_concurrent_runs: 2
   pools:
     default_limit: 1
 run_monitoring:
@@ -46,6 +46,9 @@ def environment(config: Config) -> dict[str, str]:
         "DAGSTER_HOME": str(home(config)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "CHAINFOLD_CONFIG": str(config.path),
+        "GRPC_VERBOSITY": "ERROR",  # else each fork of a run is told
+        # its successor `dg dev` needs packages that can't be installed beside ours
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }
     if config.database.url is not None:
         variables["DATABASE_URL"] = config.database.url
