@@ -39,9 +39,7 @@ class Batch:
         return sum(len(t) for t in self.tables.values())
 
 
-def decode(
-    raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | None = None
-) -> Batch:
+def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | None = None) -> Batch:
     """Decodes a raw range. Raises Fatal, naming the place, where bytes don't fit the interface.
 
     ``only`` keeps these (address, event signature) pairs and drops other known events.

@@ -126,8 +126,7 @@ class _Body:
     def digits(self, head: int) -> col.Bytes:
         """(n, 64) hex digits of the word at byte ``head`` of each row."""
         at = 2 + 2 * head
-        if (self.lengths < at + 64).any():
-            raise self._short()
+        self._refuse(self.lengths < at + 64)
         if self.matrix is not None:
             return self.matrix[:, at : at + 64]
         return col.window(self.ascii, self.starts + at, 64)
@@ -136,12 +135,10 @@ class _Body:
         """A string or bytes, whose word at ``head`` points to its length and content."""
         pointers = self._uint(self.digits(head))
         content = (self.lengths - 2) // 2
-        if ((pointers < 0) | (pointers + 32 > content)).any():
-            raise self._short()
+        self._refuse((pointers < 0) | (pointers + 32 > content))
         at = self.starts + 2 + 2 * pointers
         sizes = self._uint(col.window(self.ascii, at, 64))
-        if ((sizes < 0) | (pointers + 32 + sizes > content)).any():
-            raise self._short()
+        self._refuse((sizes < 0) | (pointers + 32 + sizes > content))
         flat = self._flat()
         starts = (at - 2 * (np.arange(len(at)) + 1)) // 2 + 32
         if field.kind == "string":
@@ -188,9 +185,10 @@ class _Body:
         except Error:
             raise mismatch(self.raw, int(self.rows[0]), self.event, "not hex") from None
 
-    def _short(self) -> Exception:
-        row = int(self.lengths.argmin())
-        return mismatch(self.raw, int(self.rows[row]), self.event, "its data ends too early")
+    def _refuse(self, short: NDArray[np.bool_]) -> None:
+        if short.any():
+            row = int(self.rows[short.argmax()])
+            raise mismatch(self.raw, row, self.event, "its data ends too early")
 
 
 def _digits(words: list[str], width: int) -> col.Bytes:
