@@ -1,1 +1,1 @@
-
+"""The read-only API: tables the indexer keeps, live changes, and unsigned transactions."""

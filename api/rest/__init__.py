@@ -1,0 +1,1 @@
+"""Routes under /v1 that answer once: folds, events, status."""
