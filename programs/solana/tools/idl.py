@@ -34,7 +34,11 @@ def type_of(rust: str) -> Any:
     array = re.fullmatch(r"\[(.+); (\d+)\]", rust)
     if array:
         return {"array": [type_of(array[1]), int(array[2])]}
-    return TYPES.get(rust, rust)
+    many = re.fullmatch(r"Many<(\w+)>", rust)
+    if many:
+        return {"vec": type_of(many[1])}
+    plain = TYPES.get(rust, rust)
+    return {"defined": plain} if plain[0].isupper() else plain
 
 
 def docs(comment: str) -> list[str]:
@@ -96,6 +100,24 @@ def states(source: str) -> list[dict[str, Any]]:
     return found
 
 
+def types(source: str) -> list[dict[str, Any]]:
+    """Structs of accounts and arguments: those marked `/// A type of the interface.`"""
+    found: list[dict[str, Any]] = []
+    for name in re.findall(rf"/// A type of the interface\.(?:.|\n)*?pub struct {NAME} ", source):
+        (body,) = block(source, rf"pub struct {name} ")
+        found.append({"name": name, "type": {"kind": "struct", "fields": fields(body)}})
+    return found
+
+
+def expanded(source: str, workspace: Path) -> str:
+    """A state file with `kit::counters!` in full."""
+    counted = re.search(rf"kit::counters!\({NAME}\)", source)
+    if not counted:
+        return source
+    macro = (workspace / "kit/src/counter.rs").read_text()
+    return macro.replace("$entities", counted[1]).replace("$crate", "kit")
+
+
 def errors(source: str) -> list[dict[str, Any]]:
     return [
         {"code": int(code), "name": name, "msg": " ".join(docs(comment))}
@@ -112,6 +134,7 @@ def interface(crate: str, workspace: Path = HERE) -> dict[str, Any]:
     order = re.findall(rf"^pub mod {NAME};", (source / "instructions/mod.rs").read_text(), re.M)
     assert sorted(order) == sorted(name for name, _ in names), "an instruction is not routed"
     state_files = sorted((source / "state").glob("*.rs"))
+    state_sources = [expanded(path.read_text(), workspace) for path in state_files]
     kit_errors = (workspace / "kit/src/error.rs").read_text()
     return {
         "version": "0.1.0",
@@ -120,8 +143,8 @@ def interface(crate: str, workspace: Path = HERE) -> dict[str, Any]:
             instruction(name, (source / "instructions" / f"{name}.rs").read_text())
             for name in order
         ],
-        "accounts": [state for path in state_files for state in states(path.read_text())],
-        "types": [],
+        "accounts": [state for text in state_sources for state in states(text)],
+        "types": [kind for text in state_sources for kind in types(text)],
         "events": events((source / "event.rs").read_text()),
         "errors": errors(kit_errors) + errors((source / "error.rs").read_text()),
         "metadata": {"address": address},

@@ -7,6 +7,7 @@ mod check;
 pub mod account;
 pub mod address;
 pub mod borsh;
+mod counter;
 pub mod error;
 pub mod event;
 pub mod int;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The two sysvars that programs read, by syscall, only the bytes they need.
+//! The sysvars that programs read, by syscall, only the bytes they need; and deadlines.
 use crate::Error;
 use pinocchio::{
     error::ProgramError,
@@ -42,4 +42,13 @@ pub fn rent_exemption(space: usize) -> Result<u64, ProgramError> {
         .checked_mul(per_byte)
         .and_then(|lamports| lamports.checked_mul(years))
         .ok_or(Error::Overflow.into())
+}
+
+/// Longest time from one deadline to the next, seconds (G-9): 366 days.
+pub const MAX_PERIOD: i64 = 366 * 24 * 60 * 60;
+
+/// Is `deadline` after `start`, by no more than the longest period?
+#[inline(always)]
+pub fn is_within(start: i64, deadline: i64) -> bool {
+    start < deadline && deadline <= start.saturating_add(MAX_PERIOD)
 }

@@ -29,7 +29,10 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 # mutants.py puts a changed workspace in place of the repository's
 SOLANA = Path(os.environ.get("CHAINFOLD_SOLANA", REPOSITORY / "programs" / "solana"))
 ARTIFACTS = SOLANA / "artifacts"
-PROGRAMS = ("bets",)
+# those that the workspace has built
+PROGRAMS = tuple(
+    name for name in ("bets", "feeds", "contracts") if (ARTIFACTS / f"{name}.so").exists()
+)
 
 START = 1_750_000_000  # unix seconds of every chain's first block
 LAMPORTS = 10**12

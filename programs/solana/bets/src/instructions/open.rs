@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{
     event::{check_events, MarketOpened},
-    state::{Counter, CreatorCounter, Market, Status, NO_OUTCOME},
+    state::{count, Market, Status, NO_OUTCOME},
     Error, ID,
 };
 use kit::{
@@ -13,8 +13,6 @@ use kit::{
 };
 use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};
 
-/// Longest time from one deadline to the next, seconds (G-9): 366 days.
-const MAX_PERIOD: i64 = 366 * 24 * 60 * 60;
 const MAX_FEE_BPS: u16 = 1000;
 const ZERO: Address = Address::new_from_array([0; 32]);
 
@@ -69,20 +67,15 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     let now = sysvar::now()?;
     check!(2 <= args.outcome_count && args.outcome_count <= 16, Error::InvalidOutcomeCount);
     check!(args.fee_bps <= MAX_FEE_BPS, Error::FeeTooHigh);
-    check!(is_within(now, args.close_at), Error::InvalidCloseTime);
-    check!(is_within(args.close_at, args.resolve_by), Error::InvalidResolveTime);
+    check!(sysvar::is_within(now, args.close_at), Error::InvalidCloseTime);
+    check!(sysvar::is_within(args.close_at, args.resolve_by), Error::InvalidResolveTime);
     check!(args.resolver != &ZERO, kit::Error::ZeroAddress);
     check!(args.fee_recipient != &ZERO, kit::Error::ZeroAddress);
     check!(args.cid.len() + args.title.len() <= MAX_TEXT, kit::Error::TextTooLong);
     check_mint(a.token)?;
 
-    let counter = Counter::load_or_create(a.payer, a.counter)?;
     let creator = a.creator.address();
-    let creator_counter = CreatorCounter::load_or_create(a.payer, a.creator_counter, creator)?;
-    let nonce = creator_counter.next_nonce;
-    counter.markets.add(1)?;
-    creator_counter.next_nonce.add(1)?;
-
+    let nonce = count(a.payer, a.counter, a.creator_counter, creator)?;
     let seeds = [Market::SEED, creator.as_array(), nonce.as_bytes()];
     let bump = [address::bump_of(&seeds, &ID, a.market, Error::WrongMarket)?];
     let market: &mut Market = account::create(
@@ -142,10 +135,4 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     }
     .emit(a.event_authority);
     Ok(())
-}
-
-/// Is `deadline` after `start`, by no more than the longest period?
-#[inline(always)]
-fn is_within(start: i64, deadline: i64) -> bool {
-    start < deadline && deadline <= start.saturating_add(MAX_PERIOD)
 }
