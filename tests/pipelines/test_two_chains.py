@@ -1,0 +1,111 @@
+"""Both chains through the same partitions, the same tables and one lake."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from indexer import verify
+from localnet.network import Localnet
+from localnet.scenario import Action, Terms
+from localnet.wallets import Cast
+from pipelines import compare, ingest
+from pipelines.lake import proof
+from pipelines.lake.export import export
+from pipelines.project import Project
+
+_LIMIT = 120.0
+"""Seconds until what was sent is final, on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
+    """Both chains with two markets each, three bets in each market."""
+    home = tmp_path_factory.mktemp("localnet")
+    with asyncio.Runner() as runner:
+        made = Localnet(home, slot_ms=100, finality=4, cast=Cast(7, bettors=3))
+        runner.run(made.__aenter__())
+        try:
+            last = {
+                chain.name: runner.run(_bets(chain.client)) for chain in (made.evm, made.solana)
+            }
+            # anvil mines a block for each transaction only
+            runner.run(made.evm.client.rpc("anvil_mine", [hex(40)]))
+            runner.run(_until_final(made, last["solana"]))
+            yield made
+        finally:
+            runner.run(made.__aexit__(None, None, None))
+
+
+async def _bets(client: Any) -> int:
+    """Opens two markets and bets on them; the height of the last bet."""
+    height = 0
+    for n in range(2):
+        now = await client.now()
+        terms = Terms(
+            "creator-0", "resolver-0", 3, 0, 0, 100, bytes(32), bytes(32), "", f"Market {n}"
+        )
+        market, _ = await client.open(terms, now + 3_600, now + 7_200)
+        for b in range(3):
+            name = f"bettor-{b}"
+            bet = Action(0, "place", n, 0, name, bettor=name, outcome=b, amount=10**6 * (b + 1))
+            receipt = await client.call(bet, market)
+            assert receipt.ok
+            height = receipt.height
+    return height
+
+
+async def _until_final(made: Localnet, height: int) -> None:
+    from solana.rpc.commitment import Finalized
+
+    limit = time.monotonic() + _LIMIT
+    while (await made.solana.client.client.get_slot(Finalized)).value < height:
+        assert time.monotonic() < limit
+        await asyncio.sleep(0.1)
+
+
+def test_both_chains_in_any_order(
+    net: Localnet, fresh_database: Callable[[], str], tmp_path: Path
+) -> None:
+    in_order, shuffled = (
+        Project(
+            config_file=str(net.config),
+            database_url=fresh_database(),
+            range_size=25,
+            lake_dir=str(tmp_path / name),
+        )
+        for name in ("in order", "shuffled")
+    )
+    with in_order.opened() as a, shuffled.opened() as b:
+        finalized = ingest.finalized_heights(a)
+        assert set(finalized) == {"anvil", "solana"}
+        # both at the same height: Solana's goes on while this runs
+        ranges = [
+            r
+            for r in ingest.ranges_of(a, finalized, in_order.heights_per_range)
+            if r.last <= finalized[r.chain]
+        ]
+        reports = ingest.take_in(a, ranges)
+        assert {c: r.events > 0 for c, r in reports.items()} == {"anvil": True, "solana": True}
+        order = ranges * 2
+        random.Random(3).shuffle(order)
+        for r in order:
+            ingest.take_in(b, [r])
+        findings = compare.equal(b, a, compare.covered(a))
+        assert [f for f in findings if not f.ok] == []
+        with a.connect("test") as connection:
+            assert [f for f in verify.verify(a, connection) if not f.ok] == []
+        export(a, Path(str(in_order.lake_dir)), in_order.heights_per_range)
+        assert [f for f in proof.prove(a, Path(str(in_order.lake_dir))) if not f.ok] == []
+    with duckdb.connect(f"{in_order.lake_dir}/chainfold.duckdb", read_only=True) as lake:
+        found = lake.execute(
+            "SELECT chain, count(*), sum(total)::BIGINT FROM markets GROUP BY chain ORDER BY chain"
+        ).fetchall()
+    assert found == [("anvil", 2, 12_000_000), ("solana", 2, 12_000_000)]
