@@ -23,7 +23,12 @@ from typing import Any
 EVM = Path(__file__).resolve().parents[1]
 ROOT = EVM.parents[1]
 FORGE = EVM / "tools" / "forge"
-PROGRAMS = {"Bets": "src/Bets.sol"}
+PROGRAMS = {
+    "Bets": "src/Bets.sol",
+    "Contracts": "src/Contracts.sol",
+    "FeedAggregator": "src/FeedAggregator.sol",
+    "Feeds": "src/Feeds.sol",
+}
 TEST_TOKENS = {"TestToken": "test/tokens/TestToken.sol"}
 
 
