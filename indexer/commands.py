@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,13 +39,12 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
         async def run() -> None:
             loop = asyncio.get_running_loop()
             tasks = [
-                asyncio.ensure_future(Follower(opened, c, report, until, once).run())
-                for c in chains
+                asyncio.create_task(Follower(opened, c, report, until, once).run()) for c in chains
             ]
             stop = asyncio.Event()
             for name in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(name, stop.set)
-            stopped = asyncio.ensure_future(stop.wait())
+            stopped = asyncio.create_task(_until(stop))
             try:
                 await _first_failure(tasks, stopped)
             finally:
@@ -55,12 +55,16 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
         asyncio.run(run())
 
 
-async def _first_failure(tasks: list[asyncio.Future[None]], stopped: asyncio.Future[bool]) -> None:
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _first_failure(tasks: list[asyncio.Task[None]], stopped: asyncio.Task[None]) -> None:
     """Until every chain is done, one can't go on and the others are, or we are told to stop.
 
     One chain's stop doesn't stop another's.
     """
-    pending: set[asyncio.Future[None] | asyncio.Future[bool]] = {*tasks, stopped}
+    pending: set[asyncio.Task[Any]] = {*tasks, stopped}
     failures: list[BaseException] = []
     while pending - {stopped}:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -102,10 +106,13 @@ def status(path: Path | None, as_json: bool) -> None:
     from indexer.status import status as read
 
     config = _config(path)
-    with database.serve(config.database) as url, database.translated():
-        with database.connect(url, name="chainfold status") as connection:
-            ddl.check(connection, config.database.schema)
-            print_status(read(connection, config.database.schema), as_json=as_json)
+    with (
+        database.serve(config.database) as url,
+        database.translated(),
+        database.connect(url, name="chainfold status") as connection,
+    ):
+        ddl.check(connection, config.database.schema)
+        print_status(read(connection, config.database.schema), as_json=as_json)
 
 
 @click.command()

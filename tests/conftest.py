@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
@@ -25,17 +25,30 @@ def postgres_server() -> Iterator[str]:
     from indexer.config import Database
     from indexer.log.database import serve
 
-    with TemporaryDirectory(prefix="chainfold-test-") as folder:
-        with serve(Database(None, "chainfold", Path(folder) / "data")) as url:
-            yield url
+    with (
+        TemporaryDirectory(prefix="chainfold-test-") as folder,
+        serve(Database(None, "chainfold", Path(folder) / "data")) as url,
+    ):
+        yield url
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """URL of an empty database, dropped after the test."""
-    name = f"test_{next(_names)}"
+def databases(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases; they are dropped after the test."""
+    made: list[str] = []
     with psycopg.connect(postgres_server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        parts = urlsplit(postgres_server)
-        yield urlunsplit(parts._replace(path=f"/{name}"))
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+        def make() -> str:
+            made.append(f"test_{next(_names)}")
+            admin.execute(f"CREATE DATABASE {made[-1]}")
+            return urlunsplit(urlsplit(postgres_server)._replace(path=f"/{made[-1]}"))
+
+        yield make
+        for name in made:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(databases: Callable[[], str]) -> str:
+    """URL of an empty database, dropped after the test."""
+    return databases()

@@ -1,0 +1,1 @@
+"""What tests share: real nodes and ways to look at real tables."""
