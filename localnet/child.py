@@ -68,7 +68,7 @@ class Child:
 
 async def start(
     name: str,
-    command: Sequence[str | Path],
+    command: Sequence[object],
     log: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
