@@ -6,7 +6,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,13 +40,21 @@ _REQUEST = 20_000
 """A request's own cost, in bytes, when the two ways are weighed."""
 _TRANSACTION = 6_000
 """Bytes of a typical transaction with its meta."""
-_LOOK_BACK = 512
-"""Slots in which the last block before a skipped slot is looked for at once."""
-
 _NO_BLOCK = frozenset({Kind.SKIPPED, Kind.LAG})
 
 Header = Mapping[str, Any]
 """A getBlock answer, whatever its detail."""
+
+
+class Extent(NamedTuple):
+    """The slots of a range that have a block, the next one beyond it (none at the head), bytes.
+
+    The next block's parent proves that the range's list doesn't end too early.
+    """
+
+    slots: list[int]
+    after: list[int]
+    nbytes: int
 
 
 class SolanaReader:
@@ -195,25 +203,26 @@ class SolanaReader:
 
     async def _fetch_dense(self, first: int, last: int, finalized: bool) -> RawRange:
         where = self._where(first, last)
-        slots, nbytes = await self._slots(first, last, finalized)
+        extent = await self._extent(first, last, finalized)
+        slots = extent.slots
         collector = self._collector(where, last)
-        headers: list[Header] = []
-        at_once = self._at_once()
-        parts = [slots[i : i + at_once] for i in range(0, len(slots), at_once)]
 
-        async def read(part: list[int]) -> tuple[list[Header], int]:
+        async def read(part: list[int]) -> Answer:
             answer = await self._get_blocks(part, _FULL, finalized)
             for slot, block in zip(part, answer.results, strict=True):
                 collector.block(slot, block.pop("transactions"))
-            return answer.results, answer.nbytes
+            seen = answer.nbytes / len(part)
+            self._block_bytes += (seen - self._block_bytes) / (10 if self._block_bytes else 1)
+            return answer
 
-        for part_headers, size in await gathered([read(part) for part in parts]):
-            headers += part_headers
-            nbytes += size
-            if part_headers:
-                seen = size / len(part_headers)
-                self._block_bytes += (seen - self._block_bytes) / (10 if self._block_bytes else 1)
-        self._chained(slots, headers, first, where)
+        at_once = self._at_once()
+        jobs = [read(slots[i : i + at_once]) for i in range(0, len(slots), at_once)]
+        jobs += [self._get_blocks([slot], _NONE, finalized) for slot in extent.after]
+        answers = await gathered(jobs)
+        headers: list[Header] = [h for answer in answers for h in answer.results]
+        nbytes = extent.nbytes + sum(answer.nbytes for answer in answers)
+        self._chained([*slots, *extent.after], headers, first, where)
+        headers = headers[: len(slots)]
         events = collector.events()
         if finalized:
             wanted = set(events.height.tolist()) | set(slots[-1:])
@@ -229,32 +238,43 @@ class SolanaReader:
             return 4
         return max(1, min(_BATCH_BLOCKS, int(_BATCH_BYTES / self._block_bytes)))
 
-    async def _slots(self, first: int, last: int, finalized: bool) -> tuple[list[int], int]:
-        """The slots of ``first..last`` that have a block, from a node that has seen them all."""
+    async def _extent(
+        self, first: int, last: int, finalized: bool, *, lowest: int | None = None
+    ) -> Extent:
+        """Which slots of ``first..last`` have a block, from a node that has seen them all.
+
+        ``lowest`` (default ``first``) is the first slot that the node must still keep.
+        """
+        lowest = first if lowest is None else lowest
         commitment = _commitment(finalized)
         calls: list[Call] = [
             ("getFirstAvailableBlock", []),
             ("getSlot", [commitment]),
             ("getBlocks", [first, last, commitment]),
+            ("getBlocksWithLimit", [last + 1, 1, commitment]),
         ]
         while True:
             try:
-                answer = await self.rpc.ask(calls, height=last, lowest=first, together=True)
+                answer = await self.rpc.ask(calls, height=last, lowest=lowest, together=True)
             except NodeFatal as error:
-                raise (self._pruned(first) if error.fault.kind is Kind.PRUNED else error) from error
-            lowest, head, slots = answer.results
+                if error.fault.kind is Kind.PRUNED:
+                    raise self._pruned(lowest) from error
+                raise
+            floor, head, slots, after = answer.results
+            node = f"{self.chain.name}: {answer.endpoint.label}"
             if head < last:
                 answer.endpoint.lags(last)
-                raise Retryable(
-                    f"{self.chain.name}: {answer.endpoint.label} is at slot {head}, before {last}"
-                )
+                raise Retryable(f"{node} is at slot {head}, before {last}")
             # Slot 0 is the genesis and holds no transactions: a ledger that starts at 1 is whole.
-            if lowest > max(first, 1):
-                answer.endpoint.floor = lowest
-                if all(e.floor > first for e in self.rpc.endpoints):
-                    raise self._pruned(first)
+            if floor > max(lowest, 1):
+                answer.endpoint.floor = floor
+                if all(e.floor > lowest for e in self.rpc.endpoints):
+                    raise self._pruned(lowest)
                 continue
-            return slots, answer.nbytes
+            # The node's head has a block, so the list ends with it or another block follows.
+            if not after and (not slots or slots[-1] != head):
+                raise Retryable(f"{node} is at slot {head} but lists no block after {last}")
+            return Extent(slots, after, answer.nbytes)
 
     async def _get_blocks(self, slots: Sequence[int], detail: str, finalized: bool) -> Answer:
         config = _config(detail, finalized)
@@ -301,7 +321,7 @@ class SolanaReader:
             else:
                 relevant += sum(first <= entry["slot"] <= last for entry in page) / span
         if not self._block_bytes:
-            slots, _ = await self._slots(max(first, last - _SHORT), last, True)
+            slots = (await self._extent(max(first, last - _SHORT), last, True)).slots
             if not slots:
                 return True
             answer = await self._get_blocks(slots[:1], _FULL, True)
@@ -314,14 +334,13 @@ class SolanaReader:
     async def _fetch_sparse(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
         # Nodes list what they kept without a word on what they cleaned up.
-        _, nbytes = await self._slots(first, first, True)
+        end, nbytes = await self._last_block(first, last)
         wanted: dict[str, int] = {}
         for program in self.watch.active(last):
             async for entry in self._signatures(program, first, last):
                 if entry["err"] is None:
                     wanted[entry["signature"]] = entry["slot"]
         slots = sorted(set(wanted.values()))
-        end = await self._last_block(first, last)
         details = [s for s in slots if s != end]
         parts = [details[i : i + 16] for i in range(0, len(details), 16)]
         jobs = [self._get_blocks(part, _SIGNATURES, True) for part in parts]
@@ -428,16 +447,16 @@ class SolanaReader:
             )
         return page
 
-    async def _last_block(self, first: int, last: int) -> int | None:
-        """The last slot of the range that has a block; None where all were skipped."""
-        low = last
-        while low >= first:
-            a = max(first, low - _LOOK_BACK + 1)
-            slots, _ = await self._slots(a, last if low == last else low, True)
-            if slots:
-                return slots[-1]
-            low = a - 1
-        return None
+    async def _last_block(self, first: int, last: int) -> tuple[int | None, int]:
+        """The last slot of the range that has a block, None where all were skipped; and bytes."""
+        extent = await self._extent(last, last, True, lowest=first)
+        end, nbytes = last, extent.nbytes
+        for slot in extent.after:
+            answer = await self._get_blocks([slot], _NONE, True)
+            end, nbytes = answer.results[0]["parentSlot"], nbytes + answer.nbytes
+        if extent.slots and end != last:
+            raise Retryable(f"{self._where(first, last)}: no block follows from slot {last}")
+        return (end if end >= first else None), nbytes
 
     # Both
 

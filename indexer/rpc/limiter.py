@@ -6,6 +6,9 @@ import math
 import time
 from collections import deque
 
+_SLOW = 8
+"""Requests in a second below which a rate limit teaches no rate."""
+
 
 class Concurrency:
     """An adaptive bound on requests in flight.
@@ -50,7 +53,7 @@ class Budget:
     """Requests per second: a set ceiling, and a lower learnt one after rate limits.
 
     The learnt rate starts at four fifths of what was sent in the second before the complaint
-    and creeps back up by 2 % a second.
+    and creeps back up by 5 % a second.
     """
 
     def __init__(self, ceiling: float | None = None) -> None:
@@ -66,7 +69,7 @@ class Budget:
         """Requests per second allowed at ``now`` (monotonic seconds); None is no limit."""
         if self._learnt is None:
             return self._ceiling
-        grown = self._learnt * 1.02 ** (now - self._learnt_at)
+        grown = self._learnt * 1.05 ** (now - self._learnt_at)
         if now - self._learnt_at > 300:
             self._learnt = None
         return grown if self._ceiling is None else min(grown, self._ceiling)
@@ -90,9 +93,12 @@ class Budget:
         now = time.monotonic() if now is None else now
         while self._sent and self._sent[0] < now - 1:
             self._sent.popleft()
+        observed = len(self._sent)
+        if observed < _SLOW:
+            # So few can't have been too many: others share the limit. Pausing is enough.
+            return
         before = self.rate(now)
-        observed = float(len(self._sent)) or 1.0
         rate = observed if before is None else min(before, observed)
         if self._learnt is None or now - self._learnt_at > 1:
             # Answers to one burst complain together; they count once.
-            self._learnt, self._learnt_at = max(0.5, 0.8 * rate), now
+            self._learnt, self._learnt_at = 0.8 * rate, now

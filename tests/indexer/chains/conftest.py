@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 from solders.account import Account
+from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.message import Message
@@ -131,6 +132,7 @@ class Proxy:
         self.change: Callable[[str, list[Any], dict[str, Any]], dict[str, Any]] | None = None
         self.refuse: Callable[[str, list[Any]], dict[str, Any] | None] | None = None
         self.calls: list[tuple[str, list[Any]]] = []
+        self.batches = True
         self.url = ""
 
     @property
@@ -153,6 +155,9 @@ class Proxy:
     async def _serve(self, request: web.Request) -> web.Response:
         body = await request.json()
         calls = body if isinstance(body, list) else [body]
+        if len(calls) > 1 and not self.batches:
+            error = {"code": -32600, "message": "Batch requests are not supported"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
         replies: list[dict[str, Any]] = []
         for call in calls:
             method, params = call["method"], call["params"]
@@ -190,8 +195,9 @@ class Story:
         self.node = node
         self.creator = CREATOR
         self.nonce = 0
+        self.now = _GENESIS_TIME
 
-    def opening(self, count: int = 1, *, title: str = "market", good: bool = True) -> Any:
+    def opening(self, count: int = 1, *, good: bool = True, recent: Hash | None = None) -> Any:
         """A transaction that opens ``count`` markets, or fails at the last one."""
         me = self.creator.pubkey()
         instructions: list[Instruction] = []
@@ -214,12 +220,12 @@ class Story:
             ]
             data = hashlib.sha256(b"global:open").digest()[:8]
             data += bytes(me) * 2 + bytes([1]) * 32 + bytes([2]) * 32 + bytes([outcomes])
-            data += struct.pack("<qqH", _GENESIS_TIME + 10**6, _GENESIS_TIME + 2 * 10**6, 100)
-            for text in ("cid", f"{title} {self.nonce}"):
+            data += struct.pack("<qqH", self.now + 10**6, self.now + 2 * 10**6, 100)
+            for text in ("cid", f"market {self.nonce}"):
                 data += struct.pack("<I", len(text)) + text.encode()
             instructions.append(Instruction(Pubkey.from_string(BETS), data, accounts))
         message = Message(instructions, me)
-        recent = self.node.chain.ledger.head.hash
+        recent = recent or self.node.chain.ledger.head.hash
         return VersionedTransaction.from_legacy(Transaction([self.creator], message, recent))
 
     def transfer(self) -> Any:
@@ -279,6 +285,11 @@ async def story() -> AsyncIterator[Story]:
     )
     async with node:
         yield Story(node)
+
+
+@pytest.fixture(scope="session")
+def new_story() -> type[Story]:
+    return Story
 
 
 @pytest.fixture(scope="session")

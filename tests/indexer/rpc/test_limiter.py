@@ -37,17 +37,24 @@ def test_a_rate_limit_is_learnt_and_forgotten() -> None:
     assert budget.rate(101.0) == pytest.approx(40, abs=1)
     budget.exceeded(101.1)
     assert budget.rate(101.1) == pytest.approx(40, abs=1), "one burst counts once"
-    assert budget.rate(111.0) == pytest.approx(40 * 1.02**10, rel=0.05)
+    assert budget.rate(111.0) == pytest.approx(40 * 1.05**10, rel=0.05)
     budget.rate(500.0)
     assert budget.rate(500.0) is None
 
 
 def test_the_ceiling_stays_above_what_is_learnt() -> None:
     budget = Budget(10)
-    budget.book(100.0)
+    waits(budget, 100.0, 10)
     budget.exceeded(100.0)
     assert (budget.rate(100.0) or 0) < 10
     assert budget.rate(399.0) == 10
+
+
+def test_a_limit_that_others_used_up_teaches_no_rate() -> None:
+    budget = Budget()
+    budget.book(100.0)
+    budget.exceeded(100.0)
+    assert budget.rate(100.0) is None
 
 
 def test_concurrency_grows_while_latency_holds() -> None:
