@@ -27,9 +27,9 @@ class Anvil:
 
 def binary() -> Path:
     """anvil of this checkout's npm packages, else of the PATH."""
-    local = ROOT / "node_modules" / ".bin" / "anvil"
-    if local.exists():
-        return local
+    # The native program itself: npm's wrapper would be one more process to end.
+    for native in sorted((ROOT / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")):
+        return native
     found = shutil.which("anvil")
     if found is None:
         raise Fatal(

@@ -176,8 +176,7 @@ class Localnet:
         """Writes ``localnet.json`` and the chainfold.toml of these ports."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "localnet.json").write_text(json.dumps(self.state(), indent=1) + "\n")
-        self.config.parent.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(self.toml())
+        write_toml(self.config, self.home, self._chains())
 
     def state(self) -> dict[str, object]:
         """What ``localnet.json`` holds; secret keys too, which are worth nothing elsewhere."""
@@ -198,22 +197,38 @@ class Localnet:
             },
         }
 
-    def toml(self) -> str:
-        """A chainfold.toml for these chains."""
-        data = json.dumps(str(self.home / "postgres"))
-        parts = [f'[database]\nschema = "chainfold"\ndata_dir = {data}\n']
+    def _chains(self) -> list[str]:
+        parts: list[str] = []
         if self._evm is not None:
-            e = self._evm
-            parts.append(
-                f'[chains.{e.name}]\nkind = "evm"\nchain_id = {e.chain_id}\nrpc = ["{e.rpc}"]\n'
-            )
-            parts.append(_program(e.name, e.bets, artifacts.BETS_ABI))
+            parts.append(evm_toml(self._evm.name, self._evm.rpc, self._evm.bets))
         if self._solana is not None:
-            s = self._solana
-            parts.append(f'[chains.{s.name}]\nkind = "solana"\nrpc = ["{s.rpc}"]\n')
-            parts.append(_program(s.name, s.bets, artifacts.BETS_IDL))
-        parts.append('[folds]\nmodules = ["indexer.folds.reference"]\n')
-        return "\n".join(parts)
+            parts.append(solana_toml(self._solana.name, self._solana.rpc, self._solana.bets))
+        return parts
+
+
+def evm_toml(chain: str, rpc: str, bets: str) -> str:
+    """The part of a chainfold.toml about an anvil."""
+    return (
+        f'[chains.{chain}]\nkind = "evm"\nchain_id = {anvil.CHAIN_ID}\nrpc = ["{rpc}"]\n\n'
+        + _program(chain, bets, artifacts.BETS_ABI)
+    )
+
+
+def solana_toml(chain: str, rpc: str, bets: str) -> str:
+    """The part of a chainfold.toml about a Solana node."""
+    return f'[chains.{chain}]\nkind = "solana"\nrpc = ["{rpc}"]\n\n' + _program(
+        chain, bets, artifacts.BETS_IDL
+    )
+
+
+def write_toml(file: Path, home: Path, chains: list[str]) -> Path:
+    """Writes a chainfold.toml whose embedded database is in ``home``; gives its path."""
+    data = json.dumps(str(home / "postgres"))
+    database = f'[database]\nschema = "chainfold"\ndata_dir = {data}\n'
+    folds = '[folds]\nmodules = ["indexer.folds.reference"]\n'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join([database, *chains, folds]))
+    return file
 
 
 def _program(chain: str, address: str, interface: Path) -> str:

@@ -24,8 +24,7 @@ async def start(
     ``slot_ms`` and ``finality`` (blocks) are heeded by our own node. Returns when it makes blocks.
     Raises Fatal when it isn't installed.
     """
-    if not artifacts.BETS_SO.exists():
-        raise Fatal(f"no build at {artifacts.BETS_SO}: run `make programs`")
+    require_build()
     if kind == "litesvm":
         command = _litesvm(port, slot_ms, finality)
     elif kind == "test-validator":
@@ -51,6 +50,12 @@ async def start(
     finally:
         await client.close()
     return process
+
+
+def require_build() -> None:
+    """Raises Fatal where the Solana program's build isn't there."""
+    if not artifacts.BETS_SO.exists():
+        raise Fatal(f"no build at {artifacts.BETS_SO}: run `make programs`")
 
 
 def _litesvm(port: int, slot_ms: int, finality: int) -> list[object]:
