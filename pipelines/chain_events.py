@@ -44,7 +44,7 @@ with warnings.catch_warnings():
     def chain_events(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult:
         with failures.told(context.retry_number), project.opened() as opened:
             wanted = [parse(key) for key in context.partition_keys]
-            reports = ingest.take_in(opened, wanted)
+            reports = ingest.take_in(opened, wanted, project.last_heights)
         for report in reports.values():
             context.log.info(
                 f"{report.chain}: {report.events} events in {report.heights} new heights, "

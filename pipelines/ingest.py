@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from indexer import backfill, ingest
@@ -15,10 +15,13 @@ from indexer.store import Store
 from pipelines.ranges import HeightRange, cut, spans
 
 
-def take_in(opened: Store, ranges: Iterable[HeightRange]) -> dict[str, Report]:
-    """Fills what the ledger lacks of ``ranges``, chain by chain at once; reports by chain.
+def take_in(
+    opened: Store, ranges: Iterable[HeightRange], limits: Mapping[str, int] | None = None
+) -> dict[str, Report]:
+    """Fills what the ledger lacks of ``ranges``, all chains at once; reports by chain.
 
-    A range that reaches above its chain's finalized height is filled up to there.
+    A range that reaches above its chain's finalized height, or above its height in ``limits``, is
+    filled up to there.
     """
     wanted: dict[str, list[HeightRange]] = {}
     for r in spans(ranges):
@@ -28,12 +31,14 @@ def take_in(opened: Store, ranges: Iterable[HeightRange]) -> dict[str, Report]:
                 f"{sorted(opened.config.chains)}: delete the partition"
             )
         wanted.setdefault(r.chain, []).append(r)
-    reports = asyncio.run(_all(opened, wanted))
+    reports = asyncio.run(_all(opened, wanted, limits or {}))
     return {r.chain: r for r in reports}
 
 
-async def _all(opened: Store, wanted: dict[str, list[HeightRange]]) -> list[Report]:
-    tasks = [_chain(opened, chain, ranges) for chain, ranges in wanted.items()]
+async def _all(
+    opened: Store, wanted: Mapping[str, Sequence[HeightRange]], limits: Mapping[str, int]
+) -> list[Report]:
+    tasks = [_chain(opened, c, ranges, limits.get(c)) for c, ranges in wanted.items()]
     reports = await asyncio.gather(*tasks, return_exceptions=True)
     failed = [r for r in reports if isinstance(r, BaseException)]
     if failed:  # a fact stands above what may pass
@@ -41,16 +46,20 @@ async def _all(opened: Store, wanted: dict[str, list[HeightRange]]) -> list[Repo
     return [r for r in reports if isinstance(r, Report)]
 
 
-async def _chain(opened: Store, chain: str, ranges: Sequence[HeightRange]) -> Report:
+async def _chain(
+    opened: Store, chain: str, ranges: Sequence[HeightRange], limit: int | None
+) -> Report:
     heights = events = 0
     seconds = 0.0
     async with _reader(opened, chain) as reader:
         await reader.check()
-        finalized = (await reader.tip()).finalized
+        last = (await reader.tip()).finalized
+        if limit is not None:
+            last = min(last, limit)
         with opened.connect("pipelines") as connection:
             for r in ranges:
                 part = await backfill.fill(
-                    opened, connection, chain, r.first, min(r.last, finalized), reader=reader
+                    opened, connection, chain, r.first, min(r.last, last), reader=reader
                 )
                 heights += part.heights
                 events += part.events
@@ -72,7 +81,7 @@ def finalized_heights(opened: Store) -> dict[str, int]:
     return dict(zip(chains, asyncio.run(every()), strict=True))
 
 
-def ranges_of(opened: Store, finalized: dict[str, int], size: int) -> list[HeightRange]:
+def ranges_of(opened: Store, finalized: Mapping[str, int], size: int) -> list[HeightRange]:
     """Every range from the chains' first sources to ``finalized``, the last one begun only."""
     return [
         r

@@ -31,6 +31,9 @@ class Project(dg.ConfigurableResource):
     range_size: int | None = Field(
         default=None, description="heights in a partition and in a Parquet file", gt=0
     )
+    last_heights: dict[str, int] = Field(
+        default_factory=dict, description="take in no height above these, by chain"
+    )
     lake_dir: str | None = Field(default=None, description="where Parquet and DuckDB files go")
 
     def load(self) -> Config:

@@ -88,24 +88,35 @@ def rebuild(
         if fresh:
             _drop(into)
         with target.opened() as opened:
-            finalized = ingest.finalized_heights(opened)
-            ranges = ingest.ranges_of(opened, finalized, target.heights_per_range)
-        where = f"schema {into.database.schema} of {_place(into)}"
+            heights = ingest.finalized_heights(opened)
+            if compared:
+                with store.opened(own) as other:
+                    heights = _both(heights, compare.covered(other))
+            ranges = ingest.ranges_of(opened, heights, target.heights_per_range)
         if not ranges:
             raise Fatal("no chain has a finalized height above its programs' start yet")
         click.echo(
-            f"rebuild: {len(ranges)} ranges into {where}, "
-            + ", ".join(f"{chain} to {height}" for chain, height in finalized.items())
+            f"rebuild: {len(ranges)} ranges into schema {into.database.schema} of {_place(into)}, "
+            + ", ".join(f"{chain} to {height}" for chain, height in heights.items())
         )
-        ok = _materialise(target, ranges, with_lake)
+        ok = _materialise(target.model_copy(update={"last_heights": heights}), ranges, with_lake)
         if compared:
             with target.opened() as mine, store.opened(own) as other:
-                heights = compare.covered(mine)
-                _require_ahead(heights, compare.covered(other))
                 for finding in compare.equal(mine, other, heights):
                     ok &= finding.ok
                     _say(finding.ok, f"{finding.what}: {finding.detail}")
     return ok
+
+
+def _both(finalized: dict[str, int], covered: dict[str, int]) -> dict[str, int]:
+    """Heights that are final and that the configuration's own database has too."""
+    for chain in finalized:
+        if covered.get(chain, -1) < 0:
+            raise Fatal(
+                f"{chain}: the configuration's database has nothing to compare with: run "
+                "`chainfold index --once` first"
+            )
+    return {chain: min(height, covered[chain]) for chain, height in finalized.items()}
 
 
 def _materialise(target: Project, ranges: list[HeightRange], with_lake: bool) -> bool:
@@ -145,9 +156,8 @@ def _materialise(target: Project, ranges: list[HeightRange], with_lake: bool) ->
 
 
 def _run_config(target: Project) -> dict[str, Any]:
-    given = {name: value for name, value in target.model_dump().items() if value is not None}
     return {
-        "resources": {"project": {"config": given}},
+        "resources": {"project": {"config": target.model_dump(exclude_none=True)}},
         "loggers": {"console": {"config": {"log_level": "ERROR"}}},
     }
 
@@ -175,15 +185,6 @@ def _drop(into: Config) -> None:
 def _place(into: Config) -> str:
     url = into.database.url
     return database.safe(url) if url else f"the embedded Postgres in {into.database.data_dir}"
-
-
-def _require_ahead(mine: dict[str, int], other: dict[str, int]) -> None:
-    for chain, height in mine.items():
-        if other.get(chain, -1) < height:
-            raise Fatal(
-                f"{chain}: the configuration's database is covered to {other.get(chain)}, the "
-                f"rebuilt one to {height}: let `chainfold index --once` catch up first"
-            )
 
 
 def _say(ok: bool, what: str) -> None:

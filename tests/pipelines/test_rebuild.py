@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from indexer import config, store
+from indexer.backfill import backfill
 from indexer.follow import Follower
 from pipelines.rebuild import main
 
@@ -56,6 +57,22 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, config_file: Path
     assert "FAIL bets_bet_placed: 24 rows in both, but not the same ones" in done.output
     assert "FAIL bettors" in done.output
     assert "ok   bets_market_opened" in done.output
+
+
+def test_no_further_than_the_database_it_is_compared_with(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, fresh_database: Callable[[], str]
+) -> None:
+    url = fresh_database()
+    empty = run(monkeypatch, config_file, url, "--schema", "rebuilt", "--compare")
+    assert empty.exit_code == 1
+    assert "run `chainfold index --once` first" in empty.output
+    monkeypatch.setenv("DATABASE_URL", url)
+    backfill(config.load(config_file), "anvil", 0, 33)
+    arguments = ("--schema", "rebuilt", "--compare", "--range-size", "8")
+    done = run(monkeypatch, config_file, url, *arguments)
+    assert done.exit_code == 0, done.output
+    assert "anvil to 33" in done.output
+    assert "ok   markets: 6 equal rows" in done.output
 
 
 def test_its_own_schema_is_never_dropped(
