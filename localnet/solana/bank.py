@@ -37,6 +37,17 @@ SLOTS_PER_EPOCH = 432_000
 RENT = Rent(6_960, 1.0, 50)
 SLOT_HASHES = 512  # entries of the SlotHashes sysvar
 _DEFAULT_UNITS = 200_000  # compute units per instruction where no limit is set
+_BUILTIN_UNITS = 3_000  # the same for a builtin program (SIMD-170)
+_BUILTINS = frozenset(
+    (
+        SYSTEM,
+        COMPUTE_BUDGET,
+        Pubkey.from_string("Vote111111111111111111111111111111111111111"),
+        Pubkey.from_string("BPFLoader1111111111111111111111111111111111"),
+        Pubkey.from_string("BPFLoader2111111111111111111111111111111111"),
+        Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"),
+    )
+)
 _MAX_UNITS = 1_400_000
 _PROGRAM_LAMPORTS = 1_141_440  # minimum balance of an upgradeable program's account
 _NAMES = 100_000  # token accounts whose names are remembered
@@ -81,6 +92,15 @@ class Outcome:
     pre_tokens: list[dict[str, Any]]
     post_tokens: list[dict[str, Any]]
     accounts: dict[Pubkey, Account] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a slot did to accounts: each as it was before and after."""
+
+    slot: int
+    before: dict[Pubkey, Account | None]
+    after: dict[Pubkey, Account | None]
 
 
 class Bank:
@@ -131,8 +151,8 @@ class Bank:
         return {}
 
     def oldest(self) -> int:
-        """The oldest slot whose end `account` can still read."""
-        return self.journal[0][0] - 1 if self.journal else self.slot - 1
+        """The oldest slot whose changes can be undone."""
+        return self.journal[0][0] if self.journal else self.slot
 
     def owned(self, owner: Pubkey, slot: int | None) -> list[tuple[Pubkey, Account]]:
         """Accounts of a program at the end of `slot`, by address."""
@@ -205,16 +225,26 @@ class Bank:
             self.journal.popleft()
         return writes
 
-    def roll_back(self, slot: int) -> None:
-        """Put every account back as it was at the end of `slot`."""
+    def roll_back(self, slot: int) -> list[Change]:
+        """Put every account back as it was at the end of `slot`; what was undone, oldest first."""
         self._restore(self.writes)
         self.writes = {}
         # The other fork may make other mints and programs at the same addresses.
         self._decimals.clear()
         self._token_names.clear()
         self._sizes.clear()
+        undone: list[Change] = []
         while self.journal and self.journal[-1][0] > slot:
-            self._restore(self.journal.pop()[1])
+            at, before = self.journal.pop()
+            undone.append(Change(at, before, {key: self.live.get(key) for key in before}))
+            self._restore(before)
+        return undone[::-1]
+
+    def redo(self, changes: list[Change]) -> None:
+        """Make undone slots' changes again; the working slot must have changed nothing."""
+        for change in changes:
+            self._restore(change.after)
+            self.journal.append((change.slot, change.before))
 
     def _restore(self, before: dict[Pubkey, Account | None]) -> None:
         for key, account in before.items():
@@ -517,17 +547,18 @@ class Bank:
             return base, 0
         price = 0
         limit = None
-        others = 0
+        default = 0
         for instruction in message.instructions:
-            if keys[instruction.program_id_index] != COMPUTE_BUDGET:
-                others += 1
+            program = keys[instruction.program_id_index]
+            default += _BUILTIN_UNITS if program in _BUILTINS else _DEFAULT_UNITS
+            if program != COMPUTE_BUDGET:
                 continue
             data = bytes(instruction.data)
             if len(data) >= 9 and data[0] == 3:
                 price = int.from_bytes(data[1:9], "little")
             elif len(data) >= 5 and data[0] == 2:
                 limit = int.from_bytes(data[1:5], "little")
-        units = min(limit if limit is not None else others * _DEFAULT_UNITS, _MAX_UNITS)
+        units = min(limit if limit is not None else default, _MAX_UNITS)
         priority = -(-price * units // 1_000_000)
         return base + priority, priority
 

@@ -30,6 +30,7 @@ from localnet.solana.bank import (
     SLOT_HASHES,
     SYSTEM,
     Bank,
+    Change,
     Outcome,
     blockhash,
 )
@@ -67,6 +68,15 @@ class Settings:
             raise ValueError("journal_slots must exceed finality by two: finalized reads need them")
 
 
+@dataclass(frozen=True)
+class Fork:
+    """Blocks that were left, with what they did to accounts; `parent` is the block below them."""
+
+    parent: Block
+    blocks: list[tuple[Block, list[Entry]]]
+    changes: list[Change]
+
+
 class Chain:
     def __init__(
         self,
@@ -91,6 +101,7 @@ class Chain:
         self.time_offset = 0.0
         self.lag = 0
         self.fork = 0
+        self.abandoned: Fork | None = None
         self.hidden: set[int] = set()  # slots answered as skipped
         self.serves_orphans = False  # whether dropped blocks are still given
         self.genesis_hash = Hash.from_bytes(
@@ -287,29 +298,53 @@ class Chain:
         reinclude: which of the dropped transactions execute again in the working slot: none,
         those whose blockhash is still known, or all. reuse_slots: whether the new fork has blocks
         in the dropped slots, or begins after them, as a fork that had been built beside.
+        `switch_fork` brings the dropped blocks back.
         """
-        if depth >= len(self.ledger.chain):
+        if not 0 < depth < len(self.ledger.chain):
             raise ValueError(f"cannot drop {depth} blocks of {len(self.ledger.chain) - 1}")
         target = self.ledger.behind(depth)
-        if target.slot < self.bank.oldest():
-            raise ValueError(
-                f"cannot go back to slot {target.slot}: journalled from {self.bank.oldest()} on"
-            )
         working = [entry.record for entry in self.working]
         next_slot = self.bank.slot
-        dropped = self.ledger.drop_after(target.slot)
-        self.bank.roll_back(target.slot)
-        self._clear_working()
-        self.fork += 1
-        self._ages = {key: height for key, height in self._ages.items() if height <= target.height}
+        self.abandoned = self._leave(target)
         self._begin(target.slot + 1 if reuse_slots else next_slot)
         if reinclude != "none":
-            records = [entry for _, entries in dropped for entry in entries] + working
-            for entry in records:
-                tx = VersionedTransaction.from_bytes(entry.wire)
+            records = [one.record for _, entries in self.abandoned.blocks for one in entries]
+            for held in records + working:
+                tx = VersionedTransaction.from_bytes(held.wire)
                 if reinclude == "all" or self.is_recent(tx.message.recent_blockhash, target):
-                    self._run(tx, entry.wire, bytes(tx.signatures[0]))
-        return [block for block, _ in dropped]
+                    self._run(tx, held.wire, bytes(tx.signatures[0]))
+        return [block for block, _ in self.abandoned.blocks]
+
+    def switch_fork(self) -> list[Block]:
+        """Go back to the fork that was left last: its blocks return, those since then go."""
+        fork = self.abandoned
+        if fork is None:
+            raise ValueError("no fork was dropped")
+        parent = self.ledger.block(fork.parent.slot)
+        if parent is None or parent.hash != fork.parent.hash:
+            raise ValueError(f"slot {fork.parent.slot}, where the fork began, is gone itself")
+        next_slot = self.bank.slot
+        self.abandoned = self._leave(parent)
+        self.bank.redo(fork.changes)
+        for block, entries in fork.blocks:
+            self.ledger.append(block, entries)
+            self._ages[block.hash] = block.height
+        self._begin(max(next_slot, self.ledger.head.slot + 1))
+        return [block for block, _ in fork.blocks]
+
+    def _leave(self, parent: Block) -> Fork:
+        """Undo everything after `parent`."""
+        newer = self.ledger.slots(parent.slot + 1, self.ledger.head.slot)
+        if newer and newer[0] < self.bank.oldest():
+            raise ValueError(
+                f"cannot undo slot {newer[0]}: journalled from slot {self.bank.oldest()} on"
+            )
+        blocks = self.ledger.drop_after(parent.slot)
+        changes = self.bank.roll_back(parent.slot)
+        self._clear_working()
+        self.fork += 1
+        self._ages = {key: height for key, height in self._ages.items() if height <= parent.height}
+        return Fork(parent, blocks, changes)
 
 
 def _keypair(seed: str, name: str) -> Keypair:

@@ -70,6 +70,22 @@ def transaction(raw: bytes) -> VersionedTransaction:
     return tx
 
 
+def signed(text: str) -> VersionedTransaction:
+    """A well-formed transaction from base64."""
+    tx = transaction(wire(text, "base64"))
+    sanitize(tx)
+    return tx
+
+
+def sanitize(tx: VersionedTransaction) -> None:
+    try:
+        tx.sanitize()
+    except Exception as error:
+        raise invalid_params(
+            "invalid transaction: Transaction failed to sanitize accounts offsets correctly"
+        ) from error
+
+
 def _missing(raw: bytes) -> str:
     if not raw or (len(raw) < 1 + 64 * raw[0] and raw[0] < 128):
         return "Attempting to read 64 bytes"

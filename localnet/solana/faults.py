@@ -13,24 +13,28 @@ from typing import Any
 
 from solders.account import Account
 
+from localnet.solana import encoding
 from localnet.solana.bank import SYSTEM
 from localnet.solana.chain import Chain
 from localnet.solana.errors import invalid_params
-from localnet.solana.params import U64, Config, pubkey, u64
+from localnet.solana.params import U64, Config, pubkey, string, u64
 
 PREFIX = "localnet_"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What may go wrong with a call. Rates are probabilities from 0 to 1; delay_ms is how long
-    an answer waits, `delay_rate` how often."""
+    """What may go wrong with a call. Rates are probabilities from 0 to 1. delay_ms is how long an
+    answer waits, delay_rate how often. lag_blocks is how far behind an answer is, lag_rate how
+    often: some nodes behind a load balancer are."""
 
     error_rate: float = 0.0
     error_code: int = -32603
     error_message: str = "Internal error"
     rate_limit_rate: float = 0.0
     disconnect_rate: float = 0.0
+    lag_rate: float = 0.0
+    lag_blocks: int = 0
     delay_rate: float = 1.0
     delay_ms: float = 0.0
 
@@ -41,6 +45,8 @@ _RULE_FIELDS = {
     "errorMessage": "error_message",
     "rateLimitRate": "rate_limit_rate",
     "disconnectRate": "disconnect_rate",
+    "lagRate": "lag_rate",
+    "lagBlocks": "lag_blocks",
     "delayRate": "delay_rate",
     "delayMs": "delay_ms",
 }
@@ -81,6 +87,7 @@ class Controls:
     chain: Chain
     faults: Faults
     rewound: Callable[[int], None]
+    hang_up: Callable[[], int]
     ticking: bool = True
 
 
@@ -131,6 +138,25 @@ def _drop_fork(controls: Controls, given: Config) -> Any:
     }
 
 
+def _switch_fork(controls: Controls, given: Config) -> Any:
+    """Go back to the fork that was dropped last; see Chain.switch_fork."""
+    chain = controls.chain
+    try:
+        restored = chain.switch_fork()
+    except ValueError as error:
+        raise invalid_params(str(error)) from error
+    controls.rewound(restored[0].parent)
+    return {
+        "restored": [{"slot": block.slot, "blockhash": str(block.hash)} for block in restored],
+        "head": chain.ledger.head.slot,
+    }
+
+
+def _hang_up(controls: Controls, given: Config) -> Any:
+    """Close every WebSocket; how many there were."""
+    return controls.hang_up()
+
+
 def _set_lag(controls: Controls, given: Config) -> Any:
     """Answer as a node `blocks` blocks behind."""
     controls.chain.lag = u64(given.get("blocks"))
@@ -176,7 +202,7 @@ def _process(controls: Controls, given: Config) -> Any:
     if not isinstance(transactions, list):
         raise invalid_params("transactions must be an array of base64 texts")
     return controls.chain.process(
-        [base64.b64decode(text) for text in transactions],
+        [encoding.signed(string(text)) for text in transactions],
         given.u64("perSlot") or 100,
         verify=given.flag("verify"),
         age=given.flag("age"),
@@ -218,6 +244,8 @@ CONTROLS: dict[str, Control] = {
     "localnet_produceSlots": _produce,
     "localnet_skipSlots": _skip,
     "localnet_dropFork": _drop_fork,
+    "localnet_switchFork": _switch_fork,
+    "localnet_hangUp": _hang_up,
     "localnet_setLag": _set_lag,
     "localnet_setFaults": _set_faults,
     "localnet_clearFaults": _clear_faults,

@@ -25,6 +25,7 @@ from localnet.solana.record import Record
 INDEX_BITS = 20
 INDEX_MASK = (1 << INDEX_BITS) - 1
 SIGNATURE = 64  # bytes
+_ORPHANS = 1_024  # dropped blocks kept for a node that still serves them
 
 
 @dataclass(slots=True)
@@ -157,7 +158,7 @@ class Ledger:
             self._keep(block.slot, [entry.record for entry in entries])
         self.chain.append(block)
         self._slots.append(block.slot)
-        if len(self.chain) > 2 * self.keep_blocks:
+        if len(self.chain) > self.keep_blocks + self.keep_blocks // 4:
             self._purge(len(self.chain) - self.keep_blocks)
 
     def _keep(self, slot: int, records: list[Record]) -> None:
@@ -192,28 +193,38 @@ class Ledger:
             else:
                 del self._addresses[key]
 
-    def drop_after(self, slot: int) -> list[tuple[Block, list[Record]]]:
+    def drop_after(self, slot: int) -> list[tuple[Block, list[Entry]]]:
         """Take the blocks after `slot` off the chain, oldest first."""
-        dropped: list[tuple[Block, list[Record]]] = []
+        dropped: list[tuple[Block, list[Entry]]] = []
         while self.head.slot > slot and len(self.chain) > 1:
             block = self.chain.pop()
             self._slots.pop()
-            blob = self._blob(block)
             base = block.slot << INDEX_BITS
-            for index, (_, _, keys) in enumerate(blob):
-                self.positions.pop(block.signature(index), None)
+            entries: list[Entry] = []
+            for index, (wire, meta, raw_keys) in enumerate(self._blob(block)):
+                keys = [Pubkey.from_bytes(key) for key in raw_keys]
+                signature = block.signature(index)
+                entries.append(
+                    Entry(
+                        signature,
+                        Record(wire, meta),
+                        keys,
+                        block.errors.get(index),
+                        block.memos.get(index),
+                    )
+                )
+                self.positions.pop(signature, None)
                 for key in keys:
-                    held = self._addresses[Pubkey.from_bytes(key)]
+                    held = self._addresses[key]
                     while held and held[-1] >= base:
                         held.pop()
-            self.transactions -= len(blob)
+            self.transactions -= len(entries)
             if block.length:
                 self._end = block.offset
-            records = [Record(wire, meta) for wire, meta, _ in blob]
             self._recent.pop(block.slot, None)
-            self.orphans[block.slot] = (block, records)
-            dropped.append((block, records))
-        while len(self.orphans) > 1_024:  # orphaned blocks kept for a node that lives on them
+            self.orphans[block.slot] = (block, [entry.record for entry in entries])
+            dropped.append((block, entries))
+        while len(self.orphans) > _ORPHANS:
             self.orphans.pop(next(iter(self.orphans)))
         self.answers.clear()
         return dropped[::-1]

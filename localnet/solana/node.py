@@ -55,8 +55,12 @@ class SolanaNode:
             {_key(key): account for key, account in (accounts or {}).items()},
         )
         self.subscriptions = Subscriptions(self.chain)
-        self.controls = Controls(self.chain, Faults(), self.subscriptions.rewind)
-        self._server = Server(self.chain, self.subscriptions, self.controls if faults else None)
+        self._server = Server(self.chain, self.subscriptions, None)
+        self.controls = Controls(
+            self.chain, Faults(), self.subscriptions.rewind, self._server.hang_up
+        )
+        if faults:
+            self._server.controls = self.controls
         self._runners: list[web.ServerRunner] = []
         self._ticker: asyncio.Task[None] | None = None
 
@@ -92,7 +96,7 @@ class SolanaNode:
             self._ticker = asyncio.create_task(self._tick())
 
     async def _listen(self, handler: Any, port: int) -> None:
-        runner = web.ServerRunner(web.Server(handler))
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=_GRACE)
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, port, backlog=1_024).start()
@@ -155,6 +159,9 @@ class SolanaNode:
         """Freeze `count` slots, each followed by `skip` slots without a block."""
         for _ in range(count):
             self.chain.produce(skip)
+
+
+_GRACE = 0.5  # seconds that an answer on its way has when the node stops
 
 
 def _key(key: str | Pubkey) -> Pubkey:

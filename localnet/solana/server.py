@@ -55,6 +55,7 @@ class Server:
         self.chain = chain
         self.subscriptions = subscriptions
         self.controls = controls
+        self._sockets: set[asyncio.Task[Any]] = set()
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -92,11 +93,21 @@ class Server:
         known = METHODS.get(method)
         if known is None:
             raise RpcError(METHOD_NOT_FOUND, "Method not found")
-        if self.controls is not None:
-            rule = self.controls.faults.rule(method)
-            if self.controls.faults.strikes("error", rule.error_rate):
-                raise RpcError(rule.error_code, rule.error_message)
-        return known.call(self.chain, positional(params, known.fewest, known.most))
+        given = positional(params, known.fewest, known.most)
+        if self.controls is None:
+            return known.call(self.chain, given)
+        faults = self.controls.faults
+        rule = faults.rule(method)
+        if faults.strikes("error", rule.error_rate):
+            raise RpcError(rule.error_code, rule.error_message)
+        if not faults.strikes("lag", rule.lag_rate):
+            return known.call(self.chain, given)
+        usual = self.chain.lag
+        self.chain.lag = max(usual, rule.lag_blocks)
+        try:
+            return known.call(self.chain, given)
+        finally:
+            self.chain.lag = usual
 
     async def _faults(self, requests: list[Any]) -> None:
         if self.controls is None:
@@ -175,9 +186,11 @@ class Server:
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         mine: set[int] = set()
         task = asyncio.current_task()
+        assert task is not None
+        self._sockets.add(task)
 
         def send(message: bytes) -> None:
-            if queue.qsize() >= _MAX_QUEUE and task is not None:
+            if queue.qsize() >= _MAX_QUEUE:
                 task.cancel()
                 return
             queue.put_nowait(message)
@@ -192,9 +205,16 @@ class Server:
                     if number is not None:
                         self.subscriptions.subscribed(number)
         finally:
+            self._sockets.discard(task)
             self.subscriptions.drop(mine)
             writer.cancel()
         return socket
+
+    def hang_up(self) -> int:
+        """Cut every WebSocket connection."""
+        for task in self._sockets:
+            task.cancel()
+        return len(self._sockets)
 
     def _socket_call(
         self, text: str, mine: set[int], send: Callable[[bytes], None]

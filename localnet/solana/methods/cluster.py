@@ -8,7 +8,7 @@ from localnet.solana.bank import RENT, SLOTS_PER_EPOCH
 from localnet.solana.chain import Chain
 from localnet.solana.errors import invalid_params, node_unhealthy
 from localnet.solana.methods.call import API_VERSION, Method, context, option, view
-from localnet.solana.params import Config, hash_, pubkey, u64, usize
+from localnet.solana.params import Config, hash_, pubkey, u64, usize, wrong_type
 
 FEATURE_SET = 565_236_538  # of the same release
 _HEALTHY_LAG = 128  # slots behind the cluster at which a validator says so
@@ -153,7 +153,11 @@ def _is_blockhash_valid(chain: Chain, params: list[Any]) -> Any:
 
 
 def _prioritization_fees(chain: Chain, params: list[Any]) -> Any:
-    addresses = option(params, 0) or []
+    addresses = option(params, 0)
+    if addresses is None:
+        addresses = []
+    if not isinstance(addresses, list):
+        raise wrong_type(addresses, "a sequence")
     if len(addresses) > 128:
         raise invalid_params("Too many inputs provided; max 128")
     for address in addresses:

@@ -49,20 +49,10 @@ def _given(params: list[Any], config: Config) -> tuple[VersionedTransaction, byt
     return encoding.transaction(raw), raw
 
 
-def _sanitize(tx: VersionedTransaction) -> None:
-    try:
-        tx.sanitize()
-    except Exception as error:
-        raise invalid_params(f"invalid transaction: {_SANITIZE}") from error
-
-
-_SANITIZE = "Transaction failed to sanitize accounts offsets correctly"
-
-
 def _send(chain: Chain, params: list[Any]) -> Any:
     config = Config(option(params, 1), "RpcSendTransactionConfig")
     tx, raw = _given(params, config)
-    _sanitize(tx)
+    encoding.sanitize(tx)
     if not config.flag("skipPreflight"):
         preflight = Config(
             {
@@ -142,7 +132,7 @@ def _simulate(chain: Chain, params: list[Any]) -> Any:
     replace = config.flag("replaceRecentBlockhash")
     if verify and replace:
         raise invalid_params("sigVerify may not be used with replaceRecentBlockhash")
-    _sanitize(tx)
+    encoding.sanitize(tx)
     block = view(chain, config)
     err, outcome = _try(chain, tx, block, verify, check=not replace)
     extra: dict[str, Any] = {}
