@@ -24,7 +24,7 @@ from indexer.log import database
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from apiledger import TOML, Ledger  # noqa: E402 - found by the line above
+from apiledger import TOML, Ledger
 
 
 @pytest.fixture

@@ -1,0 +1,176 @@
+"""A bet on an EVM chain: the calls a wallet sends, in order, with gas, fees and a simulation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_abi.exceptions import EncodingError
+from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selector
+from eth_utils.address import is_checksum_address, to_checksum_address
+
+from api.problem import Problem
+from api.tx.market import Market
+from api.tx.model import EvmCall, EvmFees, EvmTransaction, Place, Simulation
+from api.tx.reverts import Reverts
+from indexer.config import Chain
+from indexer.rpc.client import Rpc
+from indexer.rpc.errors import Kind, NodeFatal
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_ID = re.compile(r"0x[0-9a-f]{64}")
+# what a call used is after refunds, up to a fifth of it (EIP-3529), and keeps a 64th back from
+# each call it makes (EIP-150): a limit of 4/3 covers both
+_LIMIT = (4, 3)
+_TIP = 1_000_000_000
+"""Wei a unit of gas, where the node names no priority fee."""
+
+
+def market_id(text: str) -> str:
+    """Lower case; raises Problem 422."""
+    found = text.lower()
+    if not _ID.fullmatch(found):
+        raise Problem(422, "market: must be 0x and 64 hex digits")
+    return found
+
+
+async def place(
+    rpc: Rpc, chain: Chain, market: Market, bet: Place, messages: Mapping[str, str]
+) -> EvmTransaction:
+    """Approves the stake first where the allowance is short of it."""
+    for name in ("payer", "source"):
+        if getattr(bet, name) is not None:
+            raise Problem(422, f"{name}: is for Solana; leave it out on {chain.name}")
+    bettor = _address("bettor", bet.bettor)
+    abi: list[dict[str, Any]] = _abi(market.program.interface.document)
+    contract = market.program.address
+    amount = int(bet.amount)
+    data = _call(abi, "place", [bytes.fromhex(market.id[2:]), bet.outcome, amount])
+    allowance, block, tip = await _state(rpc, market.token, bettor, contract)
+    calls: list[tuple[str, str, str]] = []
+    if allowance < amount:
+        approve = _encode("approve", ["address", "uint256"], [contract, amount])
+        calls.append((f"allow the program to take {amount}", market.token, approve))
+    calls.append((f"bet {amount} on outcome {bet.outcome}", contract, data))
+    reverts = Reverts(abi, messages)
+    gas, simulation = await _simulate(rpc, bettor, calls, reverts)
+    return EvmTransaction(
+        chain_id=chain.chain_id or 0,
+        sender=to_checksum_address(bettor),
+        calls=[
+            EvmCall(
+                description=words,
+                to=to_checksum_address(to),
+                data=payload,
+                value="0",
+                gas=None if limit is None else str(limit),
+            )
+            for (words, to, payload), limit in zip(calls, gas, strict=True)
+        ],
+        fees=_fees(block, tip),
+        simulation=simulation,
+    )
+
+
+def _address(name: str, text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise Problem(422, f"{name}: must be 0x and 40 hex digits")
+    digits = text[2:]
+    if not (digits.islower() or digits.isupper() or digits.isdigit()) and not is_checksum_address(
+        text
+    ):
+        raise Problem(422, f"{name}: the checksum is wrong (EIP-55): a letter was mistyped")
+    return text.lower()
+
+
+def _abi(document: Any) -> list[dict[str, Any]]:
+    return document["abi"] if isinstance(document, dict) else document
+
+
+def _call(abi: Sequence[Mapping[str, Any]], name: str, values: Sequence[Any]) -> str:
+    """The data of a call to a function of the interface."""
+    for entry in abi:
+        if entry["type"] == "function" and entry["name"] == name:
+            return _encode(name, [collapse_if_tuple(dict(i)) for i in entry["inputs"]], values)
+    raise Problem(501, f"the interface of this program has no function {name!r}")
+
+
+def _encode(name: str, types: Sequence[str], values: Sequence[Any]) -> str:
+    try:
+        arguments = encode(types, values)
+    except EncodingError as error:
+        raise Problem(422, f"{name}: {' '.join(str(error).split())}") from None
+    selector = function_signature_to_4byte_selector(f"{name}({','.join(types)})")
+    return "0x" + (selector + arguments).hex()
+
+
+async def _state(
+    rpc: Rpc, token: str, owner: str, spender: str
+) -> tuple[int, Mapping[str, Any], int]:
+    """The allowance, the newest block's header and a priority fee."""
+    data = _encode("allowance", ["address", "address"], [owner, spender])
+    allowance, block = await rpc.batch(
+        [
+            ("eth_call", [{"to": token, "data": data}, "latest"]),
+            ("eth_getBlockByNumber", ["latest", False]),
+        ]
+    )
+    try:
+        tip = int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
+    except NodeFatal:
+        tip = _TIP
+    return int(allowance, 16) if len(allowance) > 2 else 0, block, tip
+
+
+def _fees(block: Mapping[str, Any], tip: int) -> EvmFees:
+    """Twice the base fee bears six full blocks in a row, each of which raises it by an eighth
+    (EIP-1559)."""
+    base = int(block.get("baseFeePerGas") or "0x0", 16)
+    return EvmFees(max_fee_per_gas=str(2 * base + tip), max_priority_fee_per_gas=str(tip))
+
+
+async def _simulate(
+    rpc: Rpc, sender: str, calls: Sequence[tuple[str, str, str]], reverts: Reverts
+) -> tuple[list[int | None], Simulation]:
+    """Gas limits and what would happen. One call is estimated; of two, the second needs what the
+    first one wrote (eth_simulateV1), which not every node can do."""
+    sent = [{"from": sender, "to": to, "data": data} for _, to, data in calls]
+    if len(sent) > 1:
+        try:
+            payload = {"blockStateCalls": [{"calls": sent}], "validation": False}
+            answer = await rpc.call("eth_simulateV1", [payload, "latest"])
+            return _read(answer[0]["calls"], reverts)
+        except NodeFatal as error:
+            if error.fault.kind not in (Kind.UNSUPPORTED, Kind.INVALID):
+                raise
+    gas: list[int | None] = [None] * len(sent)
+    try:
+        gas[0] = _margin(int(await rpc.call("eth_estimateGas", [sent[0]]), 16))
+    except NodeFatal as error:
+        if error.fault.kind is not Kind.REVERTED:
+            raise
+        found = reverts.explain(error.fault.data, error.fault.message)
+        return gas, Simulation(ok=False, error=found)
+    return gas, Simulation(ok=True)
+
+
+def _read(
+    results: Sequence[Mapping[str, Any]], reverts: Reverts
+) -> tuple[list[int | None], Simulation]:
+    gas: list[int | None] = []
+    failed: Simulation | None = None
+    for result in results:
+        ok = int(result["status"], 16) == 1
+        gas.append(_margin(int(result["gasUsed"], 16)) if ok and failed is None else None)
+        if not ok and failed is None:
+            error = result.get("error") or {}
+            data = error.get("data") or result.get("returnData")
+            words = str(error.get("message", "execution reverted"))
+            failed = Simulation(ok=False, error=reverts.explain(data, words))
+    return gas, failed or Simulation(ok=True)
+
+
+def _margin(used: int) -> int:
+    return used * _LIMIT[0] // _LIMIT[1]

@@ -1,0 +1,101 @@
+"""What the builders take and give."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.progress import Progress
+
+Amount = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,39}$")]
+Address = Annotated[str, StringConstraints(min_length=32, max_length=66)]
+
+
+class Place(BaseModel):
+    """A bet to be placed. ``payer`` and ``source`` are for Solana only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market: Address = Field(description="the market's id")
+    outcome: int = Field(ge=0, le=255, description="index of the outcome, from 0")
+    amount: Amount = Field(
+        description="stake in the token's smallest unit, in digits", examples=["5000000"]
+    )
+    bettor: Address = Field(description="who bets, and signs")
+    payer: Address | None = Field(
+        None, description="pays fee and rent, and signs; the bettor where absent"
+    )
+    source: Address | None = Field(
+        None, description="token account of the stake; the bettor's associated one where absent"
+    )
+
+
+class ProgramError(BaseModel):
+    """Why a simulation failed: the program's own name for it, or the node's words."""
+
+    name: str | None = Field(description="e.g. BettingClosed; null where the node gave no name")
+    message: str
+    arguments: dict[str, str] = {}
+
+
+class Simulation(BaseModel):
+    """What would have happened on the newest block. ``logs`` are Solana's."""
+
+    ok: bool
+    error: ProgramError | None = None
+    logs: list[str] = []
+
+
+class EvmCall(BaseModel):
+    """One transaction to be sent. Wallets fill in the nonce."""
+
+    description: str
+    to: str
+    data: str
+    value: str
+    gas: str | None = Field(
+        description="gas limit; null where it can't be known before the calls ahead are mined"
+    )
+
+
+class EvmFees(BaseModel):
+    """Wei for a unit of gas (EIP-1559), decimal."""
+
+    max_fee_per_gas: str
+    max_priority_fee_per_gas: str
+
+
+class EvmTransaction(BaseModel):
+    """Calls to be signed by ``sender`` and sent in their order."""
+
+    kind: Literal["evm"] = "evm"
+    chain_id: int
+    sender: str
+    calls: list[EvmCall]
+    fees: EvmFees
+    simulation: Simulation
+
+
+class SolanaTransaction(BaseModel):
+    """A versioned transaction (v0) with empty signatures. ``fee`` and ``rent``: lamports."""
+
+    kind: Literal["solana"] = "solana"
+    transaction: str = Field(description="base64")
+    signers: list[str]
+    blockhash: str
+    last_valid_block_height: int
+    fee: str
+    rent: str = Field(description="deposit for a new position, back to the payer at its closing")
+    simulation: Simulation
+
+
+Transaction = Annotated[EvmTransaction | SolanaTransaction, Field(discriminator="kind")]
+
+
+class TransactionAnswer(BaseModel):
+    """The form of every answer."""
+
+    data: Transaction
+    next: None
+    chains: dict[str, Progress]
