@@ -28,6 +28,8 @@ FINAL_DEPTH = 64
 """Blocks behind the head that count as final where nodes know no ``finalized`` tag: two epochs
 of Ethereum's."""
 _UNKNOWN = frozenset({Kind.LAG})
+_PATIENCE = 0.25
+"""Seconds that a node has to tell its tip when another has told it."""
 _HEADERS_AT_ONCE = 250
 _UNFINAL_WIDTH = 128
 """Blocks of one request where every header is wanted."""
@@ -62,6 +64,7 @@ class EvmReader:
         self._missing: set[str] = set()
         self._finalized_tag = True
         self._finalized = 0
+        self._latest = 0
         self._max_bytes = max_bytes
         self._width = Width(events=events, nbytes=max_bytes // 4, start=256, cap=1 << 17)
 
@@ -97,7 +100,7 @@ class EvmReader:
     async def tip(self) -> Tip:
         tags = ["latest", "finalized"] if self._finalized_tag else ["latest"]
         calls = [("eth_getBlockByNumber", [tag, False]) for tag in tags]
-        answers = await self.rpc.ask_each(calls)
+        answers = await self.rpc.ask_each(calls, patience=_PATIENCE)
         best: Header | None = None
         finalized = 0
         failure: Exception | None = None
@@ -123,6 +126,7 @@ class EvmReader:
         latest = _int(best["number"])
         if not self._finalized_tag:
             finalized = max(0, latest - FINAL_DEPTH)
+        self._latest = latest
         self._finalized = max(self._finalized, min(finalized, latest))
         return Tip(latest, best["hash"], self._finalized, _int(best["timestamp"]))
 
@@ -130,7 +134,9 @@ class EvmReader:
         return (await self.blocks([height]))[0]
 
     async def blocks(self, heights: Sequence[int]) -> list[Block | None]:
-        headers, _ = await self._headers(heights)
+        # A node behind the tip would pass off blocks that it hasn't got as blocks that are gone.
+        at = min(max(heights, default=0), self._latest)
+        headers, _ = await self._headers(heights, at=at)
         return [
             None if h is None
             else Block(h["hash"], h["parentHash"], height - 1, _int(h["timestamp"]))

@@ -51,7 +51,8 @@ class SolanaEvents:
     """Anchor events of successful transactions, ordered by (height, ordinal).
 
     ``ordinal`` is ``tx_index << 10 | instruction index`` among all instructions of the
-    transaction, outer and inner, in execution order (or the index of the data log line).
+    transaction, outer and inner, in execution order; a data log line has 64, the most instructions
+    that a transaction runs, plus its index among the data log lines.
     ``payload`` starts with the event's 8-byte discriminator: the self-CPI tag is cut off.
     """
 

@@ -34,6 +34,8 @@ _TRANSACTIONS_AT_ONCE = 50
 _BATCH_BYTES = 2 << 20
 """Bytes of blocks to ask for in one HTTP request."""
 _BATCH_BLOCKS = 32
+_PATIENCE = 0.25
+"""Seconds that a node has to tell its tip when another has told it."""
 _SHORT = 256
 """Slots of a range that is read by blocks without weighing the ways."""
 _REQUEST = 20_000
@@ -87,6 +89,7 @@ class SolanaReader:
         self._authorities = {p: event_authority(p) for p in watch.addresses}
         self._by_signatures = by_signatures
         self._finalized = 0
+        self._latest = 0
         self._max_bytes = max_bytes
         self._block_bytes = 0.0
         self._dense = Width(events=events, nbytes=max_bytes // 4, start=64, cap=8192)
@@ -135,7 +138,7 @@ class SolanaReader:
         ]
         best, finalized = -1, 0
         failure: Exception | None = None
-        for endpoint, answer in await self.rpc.ask_each(calls):
+        for endpoint, answer in await self.rpc.ask_each(calls, patience=_PATIENCE):
             if isinstance(answer, Exception):
                 failure = failure or answer
                 continue
@@ -143,6 +146,7 @@ class SolanaReader:
             best, finalized = max(best, answer[0]), max(finalized, answer[1])
         if best < 0:
             raise failure or Retryable(f"{self.chain.name}: no node answers")
+        self._latest = best
         self._finalized = max(self._finalized, min(finalized, best))
         block = await self.block(best)
         if block is None:
@@ -463,7 +467,9 @@ class SolanaReader:
     async def _block(self, height: int) -> Block | None:
         call = ("getBlock", [height, _config(_NONE, False)])
         try:
-            answer = await self.rpc.ask([call], at_once=_NO_BLOCK)
+            # A node behind the tip would pass off a block that it hasn't got as one that is gone.
+            at = min(height, self._latest)
+            answer = await self.rpc.ask([call], height=at, at_once=_NO_BLOCK)
         except (NodeRetryable, NodeFatal) as error:
             if error.fault.kind in _NO_BLOCK:
                 return None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from indexer.chains.raw import RawRange
 
+_RISKED = 2
 _T = TypeVar("_T")
 Fetch = Callable[[int, int], Awaitable[RawRange]]
 
@@ -24,6 +25,7 @@ class Width:
         self._next = min(start, cap)
         self._events_per_height = 0.0
         self.bytes_per_height = 0.0
+        self.learnt = False
 
     def next(self, cap: int | None = None) -> int:
         """Heights of the next request; ``cap`` is the nodes' limit as known now."""
@@ -31,6 +33,7 @@ class Width:
 
     def came(self, heights: int, events: int, nbytes: int) -> None:
         """Learns from an answer over ``heights``."""
+        self.learnt = True
         # Rising density counts at once, falling by halves: too wide costs more than too narrow.
         for name, seen in (("_events_per_height", events), ("bytes_per_height", nbytes)):
             old, new = getattr(self, name), seen / heights
@@ -74,7 +77,8 @@ async def in_order(
 
     try:
         while queue or begin <= last:
-            while begin <= last and len(queue) < max(1, ahead()):
+            # Until an answer has shown how much a height holds, only a few are risked.
+            while begin <= last and len(queue) < (max(1, ahead()) if width.learnt else _RISKED):
                 wide = width.next(cap())
                 if queue and held() + wide * width.bytes_per_height > max_bytes:
                     break

@@ -183,8 +183,14 @@ class Rpc:
                 await asyncio.sleep(_jitter(attempt, fault.after))
         return Answer(results, nbytes, endpoint)
 
-    async def ask_each(self, calls: Sequence[Call]) -> list[tuple[Endpoint, list[Any] | Exception]]:
-        """The same calls once to every node, at the same time: for cross-checks."""
+    async def ask_each(
+        self, calls: Sequence[Call], *, patience: float | None = None
+    ) -> list[tuple[Endpoint, list[Any] | Exception]]:
+        """The same calls once to every node, at the same time: for cross-checks.
+
+        With ``patience`` nodes that are down are left out, and once one has answered the others
+        get as long again, or that many seconds: a node that hangs doesn't hold up the rest.
+        """
 
         async def one(endpoint: Endpoint) -> list[Any] | Exception:
             replies, _ = await endpoint.exchange(self.session, calls)
@@ -207,10 +213,33 @@ class Rpc:
             except (NodeRetryable, NodeFatal) as error:
                 return error
 
-        answers = await asyncio.gather(
-            *(one(e) if e.batch >= len(calls) else singly(e) for e in self.endpoints)
-        )
-        return list(zip(self.endpoints, answers, strict=True))
+        started = time.monotonic()
+        up = [e for e in self.endpoints if e.down_until <= started]
+        nodes = self.endpoints if patience is None or not up else up
+        tasks = {
+            asyncio.create_task(one(e) if e.batch >= len(calls) else singly(e)): e for e in nodes
+        }
+        waiting = set(tasks)
+        limit: float | None = None
+        try:
+            while waiting:
+                left = None if limit is None else max(0.0, limit - time.monotonic())
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                good = any(not isinstance(task.result(), Exception) for task in done)
+                if patience is not None and limit is None and good:
+                    now = time.monotonic()
+                    limit = now + max(patience, now - started)
+            for task in waiting:
+                tasks[task].failed()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return [(e, task.result()) for task, e in tasks.items() if task not in waiting]
 
     def _serves(self, endpoint: Endpoint, method: str) -> bool:
         return method not in endpoint.unsupported

@@ -96,6 +96,18 @@ async def test_tip_is_that_of_the_furthest_node(chain: Any) -> None:
     await reader.aclose()
 
 
+async def test_blocks_are_not_gone_because_a_node_lags(chain: Any) -> None:
+    anvil, proxy, _, address = chain
+    old = anvil.call("eth_getBlockByNumber", "0x5", False)
+    proxy.change = every(
+        "eth_getBlockByNumber", lambda params, block: old if params[0] == "latest" else None
+    )
+    reader = EvmReader(anvil.chain(rpc=(proxy.url, anvil.url), ws=None), Watch({address: 0}))
+    await reader.tip()
+    assert None not in await reader.blocks([HEIGHT, HEIGHT - 1])
+    await reader.aclose()
+
+
 async def test_a_dead_node_does_not_hide_the_tip(chain: Any) -> None:
     anvil, _, _, address = chain
     urls = ("http://127.0.0.1:1", anvil.url)

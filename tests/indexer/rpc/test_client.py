@@ -340,3 +340,25 @@ async def test_each_node_is_asked_for_cross_checks(node: Any, other: Any, error:
         assert b is rpc.endpoints[1]
         assert isinstance(second, NodeRetryable)
         assert isinstance(third, NodeRetryable)
+
+
+async def test_a_node_that_hangs_holds_up_no_cross_check(node: Any, other: Any) -> None:
+    async def silent(calls: Any) -> Any:
+        await asyncio.sleep(30)
+
+    node.whole = silent
+    other.answers["head"] = 10
+    async with Rpc([node.url, other.url]) as rpc:
+        async with asyncio.timeout(5):
+            first = await rpc.ask_each([("head", [])], patience=0.05)
+            second = await rpc.ask_each([("head", [])], patience=0.05)
+        assert first == second == [(rpc.endpoints[1], [10])]
+        assert len(node.requests) == 1, "it is down for the second"
+        assert rpc.endpoints[0].concurrency.in_flight == 0
+
+
+async def test_all_down_is_told_as_errors() -> None:
+    async with Rpc([GONE, GONE]) as rpc:
+        for _ in range(2):
+            answers = await rpc.ask_each([("head", [])], patience=0.05)
+            assert [type(a) for _, a in answers] == [NodeRetryable] * 2
