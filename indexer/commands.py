@@ -75,7 +75,7 @@ async def _first_failure(tasks: list[asyncio.Task[None]], stopped: asyncio.Task[
             if error is not None:
                 failures.append(error)
                 if len(tasks) > 1:
-                    click.echo(f"chainfold: {error}", err=True)
+                    click.echo(f"chainfold: {error!s:.1000}; other chains go on", err=True)
     if failures:
         raise failures[0]
 

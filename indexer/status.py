@@ -79,6 +79,10 @@ def status(connection: Connection[Any], into: str) -> Status:
         events[table] = dict(rows)
     return Status(
         tuple(ChainStatus(*row) for row in chains),
-        tuple(SourceStatus(*row[:6], tuple((gap[0], gap[1]) for gap in row[6])) for row in sources),
+        tuple(SourceStatus(*row[:6], gaps=_pairs(row[6])) for row in sources),
         events,
     )
+
+
+def _pairs(gaps: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((low, high) for low, high in gaps)

@@ -57,7 +57,16 @@ class Store:
         return Log(self.log.into, self.schema, _merges(self.folds, self.log.into, tables))
 
     def index_for_undo(self, connection: Connection[Any]) -> None:
-        """Builds the look-up indexes that undo needs; bulk loads go faster without them."""
+        """Builds the look-up indexes that undo needs; bulk loads go faster without them.
+
+        One builder at a time: two that make the same index at once would both fail.
+        """
+        with connection.transaction():
+            key = f"{self.log.into} ddl"
+            run(connection, "SELECT pg_advisory_xact_lock(hashtext(%s))", [key])
+            self._build_indexes(connection)
+
+    def _build_indexes(self, connection: Connection[Any]) -> None:
         for fold in self.folds:
             for _, statement in compile.indexes(fold, f"{quote(self.log.into)}."):
                 run(connection, statement)
