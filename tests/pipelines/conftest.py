@@ -1,4 +1,4 @@
-"""A real anvil with markets in every state, and databases of an embedded Postgres."""
+"""A real anvil with markets in every state, and schemas of an embedded Postgres."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 
 from localnet import anvil, evm
@@ -17,7 +15,6 @@ from localnet.scenario import Action, Terms
 from localnet.wallets import Cast
 from pipelines.project import Project
 
-_names = itertools.count()
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 8
 """Heights in a partition here: the history has dozens."""
@@ -76,21 +73,6 @@ class Chain:
         assert receipt.ok, action
 
 
-@pytest.fixture
-def fresh_database(postgres_server: str) -> Callable[[], str]:
-    """Makes an empty database each time; its URL. They end with the run's server: each DROP
-    would wait for a checkpoint."""
-    parts = urlsplit(postgres_server)
-
-    def make() -> str:
-        name = f"pipelines_{next(_names)}"
-        with psycopg.connect(postgres_server, autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-        return urlunsplit(parts._replace(path=f"/{name}"))
-
-    return make
-
-
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """An anvil that mines a block a transaction, with six markets on it, all of it final."""
@@ -136,18 +118,18 @@ modules = ["indexer.folds.reference"]
 
 
 @pytest.fixture
-def project(
-    config_file: Path, fresh_database: Callable[[], str], tmp_path: Path
-) -> Callable[[], Project]:
-    """Makes a project with an empty database of its own and its own lake."""
+def project(config_file: Path, postgres_url: str, tmp_path: Path) -> Callable[[], Project]:
+    """Makes a project with an empty schema of its own and its own lake."""
     numbers = itertools.count()
 
     def make() -> Project:
+        n = next(numbers)
         return Project(
             config_file=str(config_file),
-            database_url=fresh_database(),
+            database_url=postgres_url,
+            database_schema=f"chainfold_{n}",
             range_size=SIZE,
-            lake_dir=str(tmp_path / f"lake-{next(numbers)}"),
+            lake_dir=str(tmp_path / f"lake-{n}"),
         )
 
     return make

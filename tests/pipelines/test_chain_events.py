@@ -72,6 +72,7 @@ def unequal(a: Project, b: Project) -> list[str]:
 
 def rows(project: Project, query: str) -> list[Any]:
     with project.opened() as opened, opened.connect("test") as connection:
+        connection.execute(f"SET search_path TO {opened.log.into}")  # type: ignore[arg-type]
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
@@ -88,8 +89,8 @@ def test_one_run_over_all_ranges_is_what_the_follower_makes(
     )
     follow(followed)
     assert unequal(rebuilt, followed) == []
-    assert rows(rebuilt, "SELECT count(*) FROM chainfold.bets_bet_placed") == [(24,)]
-    assert rows(rebuilt, "SELECT count(*) FROM chainfold.markets WHERE status = 2") == [(2,)]
+    assert rows(rebuilt, "SELECT count(*) FROM bets_bet_placed") == [(24,)]
+    assert rows(rebuilt, "SELECT count(*) FROM markets WHERE status = 2") == [(2,)]
     assert instance.get_materialized_partitions(chain_events.key) == {r.key for r in ranges}
 
 
@@ -128,13 +129,13 @@ def test_checks_see_what_is_missing(instance: dg.DagsterInstance, project: Proje
     ranges = all_ranges(damaged)
     assert take(instance, damaged, ranges).success
     with damaged.opened() as opened, opened.connect("test") as connection:
+        connection.execute(f"SET search_path TO {opened.log.into}")  # type: ignore[arg-type]
         connection.execute(
-            "DELETE FROM chainfold.bets_bet_placed WHERE pos = "
-            "(SELECT min(pos) FROM chainfold.bets_bet_placed)"
+            "DELETE FROM bets_bet_placed WHERE pos = (SELECT min(pos) FROM bets_bet_placed)"
         )
         connection.execute(
-            "INSERT INTO chainfold.coverage SELECT source, int8range(upper(heights) + 5, "
-            "upper(heights) + 9) FROM chainfold.coverage"
+            "INSERT INTO coverage SELECT source, int8range(upper(heights) + 5, "
+            "upper(heights) + 9) FROM coverage"
         )
     result = take(instance, damaged, ranges)
     assert result.success

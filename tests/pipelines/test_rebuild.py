@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ from pipelines.rebuild import main
 
 
 @pytest.fixture
-def own(config_file: Path, fresh_database: Callable[[], str]) -> str:
+def own(config_file: Path, postgres_url: str) -> str:
     """URL of the configuration's own database, which a follower filled."""
-    url = fresh_database()
+    url = postgres_url
     loaded = config.load(config_file)
     loaded = dataclasses.replace(loaded, database=dataclasses.replace(loaded.database, url=url))
     with store.opened(loaded) as opened:
@@ -60,9 +59,9 @@ def test_a_difference_is_told(monkeypatch: pytest.MonkeyPatch, config_file: Path
 
 
 def test_no_further_than_the_database_it_is_compared_with(
-    monkeypatch: pytest.MonkeyPatch, config_file: Path, fresh_database: Callable[[], str]
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, postgres_url: str
 ) -> None:
-    url = fresh_database()
+    url = postgres_url
     empty = run(monkeypatch, config_file, url, "--schema", "rebuilt", "--compare")
     assert empty.exit_code == 1
     assert "run `chainfold index --once` first" in empty.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +71,16 @@ async def _until_final(made: Localnet, height: int) -> None:
         await asyncio.sleep(0.1)
 
 
-def test_both_chains_in_any_order(
-    net: Localnet, fresh_database: Callable[[], str], tmp_path: Path
-) -> None:
+def test_both_chains_in_any_order(net: Localnet, postgres_url: str, tmp_path: Path) -> None:
     in_order, shuffled = (
         Project(
             config_file=str(net.config),
-            database_url=fresh_database(),
+            database_url=postgres_url,
+            database_schema=name,
             range_size=25,
             lake_dir=str(tmp_path / name),
         )
-        for name in ("in order", "shuffled")
+        for name in ("in_order", "shuffled")
     )
     with in_order.opened() as a, shuffled.opened() as b:
         finalized = ingest.finalized_heights(a)
