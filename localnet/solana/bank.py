@@ -112,12 +112,9 @@ class Bank:
         svm = svm.with_sigverify(False)
         svm.set_rent(RENT)
         svm.set_epoch_schedule(EpochSchedule(SLOTS_PER_EPOCH))
-        for key in tokens.PROGRAMS:
-            # As on a real chain, where the bytes lie in another account.
-            held = svm.get_account(key)
-            assert held is not None
-            svm.set_account(key, _with_lamports(held, _PROGRAM_LAMPORTS))
         self.svm = svm
+        for key in tokens.PROGRAMS:
+            self._price_program(key)
         self.slot = 0
         self.journal_slots = journal_slots
         self.live: dict[Pubkey, Account] = {}
@@ -181,10 +178,16 @@ class Bank:
 
     def add_program(self, key: Pubkey, elf: bytes) -> None:
         self.svm.add_program(key, elf)
+        self._note(key, None, self._price_program(key))
+        self.writes.clear()
+
+    def _price_program(self, key: Pubkey) -> Account:
+        """Give a program the balance it has on a real chain, where its bytes lie elsewhere."""
         held = self.svm.get_account(key)
         assert held is not None
-        self._note(key, None, held)
-        self.writes.clear()
+        priced = _with_lamports(held, _PROGRAM_LAMPORTS)
+        self.svm.set_account(key, priced)
+        return priced
 
     def _note(self, key: Pubkey, before: Account | None, after: Account | None) -> None:
         if key not in self.writes:

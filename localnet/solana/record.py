@@ -58,6 +58,10 @@ def status(err: Any) -> dict[str, Any]:
 def meta(outcome: Outcome) -> bytes:
     """UiTransactionStatusMeta as JSON."""
     message = outcome.message
+    for row in outcome.pre_tokens + outcome.post_tokens:
+        # A validator's ledger stores no zero: it comes back as null.
+        if row["uiTokenAmount"]["uiAmount"] == 0:
+            row["uiTokenAmount"]["uiAmount"] = None
     body: dict[str, Any] = {
         "computeUnitsConsumed": outcome.units,
         "costUnits": outcome.cost,

@@ -26,6 +26,8 @@ from typing import Any
 import based58
 import httpx
 import pytest
+from anchorpy import Context, Program, Provider, Wallet
+from anchorpy_core.idl import Idl
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -34,6 +36,8 @@ from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, TransferParams, create_account, transfer
 from solders.transaction import VersionedTransaction
 from websockets.sync.client import connect
+
+from localnet import artifacts, svm
 
 RECORDED = Path(__file__).parent / "recorded" / "validator.json"
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
@@ -249,6 +253,7 @@ def scenario(play: Play) -> None:
         settings = {**CONFIRMED, **NEW, "encoding": form, "rewards": False}
         call(f"block, {form}", "getBlock", slot, settings, keep=_only({minted}, encoded=True))
 
+    _bets(play, mint.pubkey())
     _failures(play, other)
     _accounts(play, account, mint.pubkey(), other.pubkey())
     _history(play, account, minted, made)
@@ -291,6 +296,69 @@ def _cluster(play: Play) -> None:
     call("blocks with limit", "getBlocksWithLimit", top - 1, 1, CONFIRMED, keep=len)
     call("blocks far ahead", "getBlocksWithLimit", 10**9, 1, CONFIRMED)
     call("block time", "getBlockTime", top, keep=_is_number)
+
+
+def _bets(play: Play, token: Pubkey) -> None:
+    """A program of one's own, with accounts it makes and an event by self-CPI."""
+    call, me = play.call, play.payer.pubkey()
+    idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
+    nowhere: Any = None
+    bets = Program(idl, svm.program_id(), Provider(nowhere, Wallet(play.payer)))
+
+    def pda(*seeds: bytes) -> Pubkey:
+        return Pubkey.find_program_address(list(seeds), bets.program_id)[0]
+
+    market = pda(b"market", bytes(me), bytes(8))
+    accounts = {
+        "creator": me,
+        "payer": me,
+        "counter": pda(b"counter"),
+        "creator_counter": pda(b"creator", bytes(me)),
+        "market": market,
+        "vault": pda(b"vault", bytes(market)),
+        "token": token,
+        "token_program": TOKEN,
+        "system_program": SYSTEM,
+        "event_authority": pda(b"__event_authority"),
+        "program": bets.program_id,
+    }
+
+    def opening(close_at: int) -> Instruction:
+        return bets.instruction["open"](
+            me,
+            me,
+            [1] * 32,
+            [2] * 32,
+            2,
+            close_at,
+            close_at + 3_600,
+            250,
+            "",
+            "Is it the same?",
+            ctx=Context(accounts=accounts),
+        )
+
+    top = play.rpc("getSlot", CONFIRMED)
+    close_at = play.rpc("getBlockTime", top) + 3_600
+    timeless = _without(close_at.to_bytes(8, "little"), (close_at + 3_600).to_bytes(8, "little"))
+    late = play.sign([opening(4_200_000_000)])
+    call(
+        "send what bets refuses",
+        "sendTransaction",
+        b64(late),
+        {"encoding": "base64", "preflightCommitment": "confirmed"},
+    )
+    opened = play.send(play.sign([opening(close_at)]))
+    for form in ("json", "jsonParsed"):
+        settings = {**CONFIRMED, **NEW, "encoding": form}
+        call(f"bets opened, {form}", "getTransaction", opened, settings, keep=timeless)
+    encoded = {**CONFIRMED, "encoding": "base64"}
+    call("market", "getAccountInfo", str(market), encoded, keep=timeless)
+    parsed = {**CONFIRMED, "encoding": "jsonParsed"}
+    call("market, parsed", "getAccountInfo", str(market), parsed, keep=timeless)
+    program = str(bets.program_id)
+    call("accounts of bets", "getProgramAccounts", program, encoded, keep=_by_key(timeless))
+    call("signatures of bets", "getSignaturesForAddress", program, CONFIRMED)
 
 
 def _failures(play: Play, other: Keypair) -> None:
@@ -683,6 +751,35 @@ def _only(signatures: set[str], encoded: bool = False) -> Callable[[Any], Any]:
     return keep
 
 
+def _without(*parts: bytes) -> Callable[[Any], Any]:
+    """Encoded data with these bytes, which differ from run to run, as zeros."""
+
+    def keep(answer: Any) -> Any:
+        if isinstance(answer, dict):
+            return {name: keep(value) for name, value in answer.items()}
+        if isinstance(answer, list):
+            return [keep(value) for value in answer]
+        if not isinstance(answer, str) or len(answer) < 12:
+            return answer
+        for decode in (based58.b58decode, base64.b64decode):
+            try:
+                data = decode(answer.encode())
+            except ValueError:
+                continue
+            if any(part in data for part in parts):
+                for part in parts:
+                    data = data.replace(part, bytes(len(part)))
+                return data.hex()
+        return answer
+
+    return keep
+
+
+def _by_key(keep: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Rows of accounts in the order of their keys: a node gives them in any."""
+    return lambda rows: sorted(keep(rows), key=lambda row: row["pubkey"])
+
+
 def _message(raw: bytes) -> bytes:
     return raw[1 + 64 * raw[0] :]
 
@@ -752,6 +849,7 @@ def validator(command: str) -> Iterator[Play]:
                 *("--rpc-port", str(port), "--faucet-port", str(port + 2)),
                 *("--gossip-port", str(port + 3)),
                 *("--dynamic-port-range", f"{port + 4}-{port + 63}"),
+                *("--bpf-program", str(svm.program_id()), str(artifacts.BETS_SO)),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -793,7 +891,8 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def ours(solana_process: Callable[..., Any]) -> dict[str, Any]:
-    node = solana_process("--slot-ms", "50")
+    program = ("--program", str(svm.program_id()), str(artifacts.BETS_SO))
+    node = solana_process("--slot-ms", "50", *program)
     play = Play(node["url"], node["ws_url"])
     scenario(play)
     return play.answers
