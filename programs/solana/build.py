@@ -10,6 +10,7 @@ gets the same bytes.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ("bets",)
+PROGRAMS = ("bets", "feeds", "contracts")
 RUSTC = "/usr/bin/rustc"  # Debian's: the only one with a prebuilt core for the target
 TARGET = "bpfel-unknown-none"
 NO_TOOLCHAIN = 3
@@ -50,7 +51,11 @@ def build_with_linker(crate: str, source: Path, out: Path, environment: dict[str
     sources = Path(environment.get("CARGO_HOME", Path.home() / ".cargo")) / "registry" / "src"
     # panics name the source file: without the part that differs between machines
     remap = [f"--remap-path-prefix={folder}=crates" for folder in sorted(sources.iterdir())]
-    settings["CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS"] = " ".join(["-C target-cpu=v2", *remap])
+    # cargo links again when the linker has changed, which sbf-ld itself pays no heed to
+    files = sorted(path for path in (source / "tools").iterdir() if path.is_file())
+    tools = b"".join(path.read_bytes() for path in files)
+    flags = ["-C target-cpu=v2", f"-C link-arg=--tools={hashlib.sha256(tools).hexdigest()[:16]}"]
+    settings["CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS"] = " ".join([*flags, *remap])
     target = Path(environment.get("CARGO_TARGET_DIR", source / "target"))
     command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", TARGET]
     subprocess.run(

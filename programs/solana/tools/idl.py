@@ -20,6 +20,8 @@ TYPES = {
     "Address": "publicKey", "Text": "string", "Bool": "bool", "U16": "u16", "U32": "u32",
     "U64": "u64", "I64": "i64", "I128": "i128",
 }  # fmt: skip
+SHARED_STATE = {"feeds": ("feed/src/feed.rs",)}  # state that other programs read
+VECTORS = {"Observations": "Observation"}
 NAME = r"(\w+)"
 DOC = r"((?:\s*///[^\n]*\n)*)"
 
@@ -34,9 +36,8 @@ def type_of(rust: str) -> Any:
     array = re.fullmatch(r"\[(.+); (\d+)\]", rust)
     if array:
         return {"array": [type_of(array[1]), int(array[2])]}
-    many = re.fullmatch(r"Many<(\w+)>", rust)
-    if many:
-        return {"vec": type_of(many[1])}
+    if rust in VECTORS:
+        return {"vec": type_of(VECTORS[rust])}
     plain = TYPES.get(rust, rust)
     return {"defined": plain} if plain[0].isupper() else plain
 
@@ -128,12 +129,15 @@ def errors(source: str) -> list[dict[str, Any]]:
 def interface(crate: str, workspace: Path = HERE) -> dict[str, Any]:
     source = workspace / crate / "src"
     library = (source / "lib.rs").read_text()
+    if crate in SHARED_STATE:
+        library += (workspace / SHARED_STATE[crate][0]).with_name("lib.rs").read_text()
     (address,) = re.findall(r'kit::program_id\(\s*"(\w+)"', library)
     names = re.findall(r'^\s*"(\w+)" => instructions::(\w+)::process', library, flags=re.M)
     assert all(name == module for name, module in names)
     order = re.findall(rf"^pub mod {NAME};", (source / "instructions/mod.rs").read_text(), re.M)
     assert sorted(order) == sorted(name for name, _ in names), "an instruction is not routed"
     state_files = sorted((source / "state").glob("*.rs"))
+    state_files += [workspace / name for name in SHARED_STATE.get(crate, ())]
     state_sources = [expanded(path.read_text(), workspace) for path in state_files]
     kit_errors = (workspace / "kit/src/error.rs").read_text()
     return {

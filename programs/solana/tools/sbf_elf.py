@@ -16,6 +16,14 @@ INSTRUCTION = "<BBhi"  # opcode, registers, offset, immediate
 INSTRUCTION_SIZE = 8
 WIDE_LOAD = 0x18  # lddw: two slots
 CALL_REGISTER = 0x8D
+CALL = 0x85
+# solana-compiler-builtins calls these by the murmur3 hash of their names, as SBPF v3 would
+SYSTEM_CALLS = {
+    0x5FDCDE31: "sol_memcmp_",
+    0x717CC4A3: "sol_memcpy_",
+    0x434371F8: "sol_memmove_",
+    0x3770FB22: "sol_memset_",
+}
 
 ELF_HEADER, PROGRAM_HEADER = 64, 56
 SHF_ALLOC, SHF_EXECINSTR = 2, 4
@@ -191,7 +199,22 @@ class Image:
                     struct.pack_into("<Q", self.data, at, self.address(symbol) + addend)
                 else:
                     refuse(f"relocation type {kind} in {section.name}")
-        return sorted(calls)
+        return sorted(calls + self._calls_by_hash())
+
+    def _calls_by_hash(self) -> list[tuple[int, str]]:
+        """Calls that no relocation has touched: system calls by hash."""
+        calls: list[tuple[int, str]] = []
+        at = 0
+        while at < self.text_size:
+            opcode, registers, _, immediate = struct.unpack_from(INSTRUCTION, self.data, at)
+            if opcode == CALL and registers == 0:
+                name = SYSTEM_CALLS.get(immediate & 0xFFFFFFFF)
+                if name is None:
+                    refuse(f".text+{at:#x}: call of an unknown address {immediate:#x}")
+                struct.pack_into(INSTRUCTION, self.data, at, opcode, 0x10, 0, -1)
+                calls.append((self.base + at - VIRTUAL_BASE, name))
+            at += 2 * INSTRUCTION_SIZE if opcode == WIDE_LOAD else INSTRUCTION_SIZE
+        return calls
 
 
 # ---- output ------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from onsvm.bets import Bets
 from onsvm.chain import Chain
+from onsvm.contracts import Contracts
+from onsvm.feeds import Feeds
 
 
 @pytest.fixture
@@ -20,3 +22,13 @@ def chain() -> Chain:
 @pytest.fixture
 def bets(chain: Chain) -> Bets:
     return Bets(chain)
+
+
+@pytest.fixture
+def feeds(chain: Chain) -> Feeds:
+    return Feeds(chain)
+
+
+@pytest.fixture
+def contracts(chain: Chain) -> Contracts:
+    return Contracts(chain)

@@ -65,7 +65,8 @@ def test_built_program_has_the_discriminators(program: str) -> None:
 def test_account_sizes(program: str) -> None:
     """The size that the program asserts of its state is the size of the declared fields."""
     source = SOLANA / program / "src" / "state"
-    text = "".join(idl.expanded(path.read_text(), SOLANA) for path in source.glob("*.rs"))
+    files = [*source.glob("*.rs"), *(SOLANA / path for path in idl.SHARED_STATE.get(program, ()))]
+    text = "".join(idl.expanded(path.read_text(), SOLANA) for path in files)
     asserted = {name: int(n) for name, n in re.findall(r"state!\((\w+), (\d+),", text)}
     declared = json.loads((INTERFACES / f"{program}.idl.json").read_text())
     types = {kind["name"]: kind for kind in declared["types"]}

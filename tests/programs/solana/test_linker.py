@@ -147,6 +147,7 @@ ONE_WORD = {
     9: lambda x: squares(x % 40),
     11: lambda x: slots(x % 40),
     12: lambda x: bytes_of(12, x, 0)[x] if x < 25 else FAILS,
+    17: lambda x: sum(x.to_bytes(8, "little")) * x if x < 40 else FAILS,
 }
 
 
@@ -167,8 +168,17 @@ def test_two_words(torture: Torture, opcode: int) -> None:
 @pytest.mark.parametrize("opcode", ONE_WORD)
 def test_one_word(torture: Torture, opcode: int) -> None:
     for x in words():
-        given = x % 40 if opcode in (9, 11) else x
-        assert torture.run(opcode, given) == ONE_WORD[opcode](x), (opcode, hex(x))
+        given = x % 40 if opcode in (9, 11, 17) else x
+        wanted = ONE_WORD[opcode](given)
+        assert torture.run(opcode, given) == wanted, (opcode, hex(x))
+
+
+def test_compare_bytes(torture: Torture) -> None:
+    """Slices of known and unknown length, equal and not."""
+    for length in (*range(24), 25, 26):
+        data = bytes_of(16, length, 0)
+        wanted = FAILS if length >= 25 else int(data[:length] == data[1 : length + 1])
+        assert torture.run(16, length) == wanted, length
 
 
 def triples() -> Iterator[tuple[int, int, int]]:

@@ -98,7 +98,7 @@ pub fn mul_div(a: u64, b: u64, divisor: u64) -> Result<u64, ProgramError> {
 /// Knuth's algorithm D in base 2^32 (Warren, Hacker's Delight, "divlu"). The compiler's 128-bit
 /// division walks bit by bit, some 3,500 compute units; this takes about 100.
 #[inline(never)]
-fn div_wide(high: u64, low: u64, divisor: u64) -> u64 {
+pub fn div_wide(high: u64, low: u64, divisor: u64) -> u64 {
     const BASE: u64 = 1 << 32;
     const HALF: u64 = BASE - 1;
     if high == 0 {

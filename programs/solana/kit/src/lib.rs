@@ -8,6 +8,7 @@ pub mod account;
 pub mod address;
 pub mod borsh;
 mod counter;
+pub mod ed25519;
 pub mod error;
 pub mod event;
 pub mod int;

@@ -149,6 +149,8 @@ fn process(_: &Address, _: &mut [AccountView], data: &[u8]) -> ProgramResult {
         12 => data[x as usize] as u64,
         13 => kit::int::mul_div(x, y, z)?,
         14 => wide_quotient((x as u128) << 64 | y as u128, z) as u64,
+        16 => (data[..x as usize] == data[1..=x as usize]) as u64,
+        17 => data[1..9].repeat(x as usize).iter().map(|byte| *byte as u64).sum(),
         15 => ((x as i64 as i128) * (y as i64 as i128) >> 32) as u64,
         _ => return Err(ProgramError::InvalidInstructionData),
     };
