@@ -47,8 +47,8 @@ class EvmReader:
         chain: Chain,
         watch: Watch,
         *,
-        events: int = 20_000,
-        max_bytes: int = 96 << 20,
+        events: int = 10_000,
+        max_bytes: int = 32 << 20,
         budget: float | None = None,
         attempts: int = 6,
         timeout: float = 30.0,
@@ -66,7 +66,7 @@ class EvmReader:
         self._finalized = 0
         self._latest = 0
         self._max_bytes = max_bytes
-        self._width = Width(events=events, nbytes=max_bytes // 4, start=256, cap=1 << 17)
+        self._width = Width(events=events, nbytes=max_bytes // 4, start=16, cap=1 << 17)
 
     async def aclose(self) -> None:
         if self._news is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.chains.raw import EvmLogs
 from indexer.chains.watch import Watch
@@ -37,10 +38,9 @@ def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
         if not {a.lower() for a in seen} <= watch.addresses.keys():
             raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
         address = [a.lower() for a in address]
-    numbers = {n: int(n, 16) for n in {log["blockNumber"] for log in logs}}
     n = len(logs)
-    height = np.fromiter((numbers[log["blockNumber"]] for log in logs), np.int64, n)
-    index = np.fromiter((int(log["logIndex"], 16) for log in logs), np.int64, n)
+    height = _integers([log["blockNumber"] for log in logs])
+    index = _integers([log["logIndex"] for log in logs])
     columns = EvmLogs(
         height,
         index,
@@ -49,7 +49,7 @@ def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
         [log["topics"] for log in logs],
         [log["data"] for log in logs],
     )
-    late = {a: s for a, s in watch.addresses.items() if n and s > int(height.min())} if n else {}
+    late = {a: s for a, s in watch.addresses.items() if s > height.min()} if n else {}
     if late:
         keep = np.fromiter(
             (h >= late.get(a, 0) for h, a in zip(height.tolist(), address, strict=True)),
@@ -66,6 +66,12 @@ def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
     if (np.diff(position[order]) == 0).any():
         raise Retryable(f"{where}: the node lists a log twice")
     return take(columns, order)
+
+
+def _integers(column: list[str]) -> NDArray[np.int64]:
+    """0x-hex quantities, of which few differ."""
+    values = {text: int(text, 16) for text in set(column)}
+    return np.array([values[text] for text in column], np.int64)
 
 
 def take(logs: EvmLogs, rows: Any) -> EvmLogs:

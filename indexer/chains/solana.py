@@ -72,8 +72,8 @@ class SolanaReader:
         chain: Chain,
         watch: Watch,
         *,
-        events: int = 20_000,
-        max_bytes: int = 96 << 20,
+        events: int = 10_000,
+        max_bytes: int = 32 << 20,
         budget: float | None = None,
         attempts: int = 6,
         timeout: float = 30.0,
@@ -412,7 +412,7 @@ class SolanaReader:
             for entry in page:
                 if first <= entry["slot"] <= last:
                     yield entry
-            if len(page) < _PAGE or page[-1]["slot"] < first:
+            if not page or page[-1]["slot"] < first:
                 return
             before = self._anchor(program, page)
 
@@ -422,7 +422,7 @@ class SolanaReader:
         before = anchors[0][1] if anchors else None
         while not anchors or anchors[0][0] >= first:
             page = await self._page(program, last, before)
-            if len(page) < _PAGE:
+            if not page:
                 return
             before = self._anchor(program, page)
 
@@ -442,13 +442,20 @@ class SolanaReader:
             ("getSlot", [_commitment(True)]),
             ("getSignaturesForAddress", [program, config]),
         ]
+        if before is not None:
+            # A node that doesn't know ``before`` says so by an empty page, as if history ended.
+            history = {"searchTransactionHistory": True}
+            calls.append(("getSignatureStatuses", [[before], history]))
         answer = await self.rpc.ask(calls, height=last, together=True)
-        head, page = answer.results
+        head, page, *known = answer.results
+        node = f"{self.chain.name}: {answer.endpoint.label}"
         if head < last:
             answer.endpoint.lags(last)
-            raise Retryable(
-                f"{self.chain.name}: {answer.endpoint.label} is at slot {head}, before {last}"
-            )
+            raise Retryable(f"{node} is at slot {head}, before {last}")
+        if known and known[0]["value"][0] is None:
+            raise Retryable(f"{node} doesn't know {before}, which another node listed")
+        if any(newer["slot"] < older["slot"] for newer, older in pairwise(page)):
+            raise Retryable(f"{node} lists the signatures of {program} out of order")
         return page
 
     async def _last_block(self, first: int, last: int) -> tuple[int | None, int]:

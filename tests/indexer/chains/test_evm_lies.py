@@ -333,7 +333,7 @@ async def test_a_learnt_width_is_kept_to(chain: Any) -> None:
     parts = [part async for part in reader.stream(0, 21, finalized=True)]
     assert sum(len(p.events) for p in parts) == sum(range(2, 22, 2))
     refused = [p for m, p in proxy.calls if m == "eth_getLogs" and span(p) > 4]
-    assert len(refused) == 1, "asked once too much, then never again"
+    assert len(refused) <= 2, "what was under way at the first answer, then never again"
 
 
 async def test_a_single_block_too_large_comes_from_receipts(chain: Any) -> None:

@@ -176,6 +176,34 @@ async def test_an_index_that_names_what_its_block_does_not_hold(chain: Any) -> N
     await fails(sparse, r"block \d+ doesn't list")
 
 
+async def test_pages_shorter_than_asked_for(chain: Any) -> None:
+    """Some nodes give fewer signatures at once than Agave's thousand."""
+    _, proxy, _, sparse = chain
+    proxy.change = every("getSignaturesForAddress", lambda p, page: page[:2])
+    await whole(sparse)
+
+
+async def test_a_node_that_does_not_know_where_to_go_on(chain: Any) -> None:
+    _, proxy, _, sparse = chain
+
+    def change(method: str, params: list[Any], reply: dict[str, Any]) -> dict[str, Any]:
+        if method == "getSignaturesForAddress":
+            page = [] if "before" in params[1] else reply["result"][:2]
+            return reply | {"result": page}
+        if method == "getSignatureStatuses":
+            return reply | {"result": {"context": {"slot": 14}, "value": [None]}}
+        return reply
+
+    proxy.change = change
+    await fails(sparse, "doesn't know .*, which another node listed")
+
+
+async def test_signatures_out_of_order(chain: Any) -> None:
+    _, proxy, _, sparse = chain
+    proxy.change = every("getSignaturesForAddress", lambda p, page: page[::-1])
+    await fails(sparse, "out of order")
+
+
 async def test_a_transaction_that_moved(chain: Any) -> None:
     _, proxy, _, sparse = chain
     proxy.change = every("getTransaction", lambda p, t: t | {"slot": 13})
