@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import pyarrow
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,7 @@ from solders.transaction import VersionedTransaction
 
 from localnet.solana import SolanaNode
 from localnet.solana.chain import Chain, Settings
+from localnet.solana.encoding import b64, zstd_frame
 from localnet.solana.errors import RpcError
 from localnet.solana.methods import METHODS
 
@@ -258,8 +260,6 @@ def test_simulation_sees_the_state_of_its_commitment(chain: Chain) -> None:
     old = chain.ledger.head.hash
     chain.produce()
     tx = sign(chain, [pay(rich, WALLETS[1].pubkey(), SOL)], rich, old)
-    from localnet.solana.encoding import b64
-
     text = b64(bytes(tx))
     now = call(chain, "simulateTransaction", text, {"encoding": "base64", **CONFIRMED})
     assert now["value"]["err"] is None
@@ -390,6 +390,11 @@ async def test_a_history_is_made_at_once(bulk: SolanaNode) -> None:
         for block in bulk.chain.ledger.chain[-4:]
         for row in call(bulk.chain, "getBlock", block.slot, settings)["transactions"]
     ]
-    from localnet.solana.encoding import b64
-
     assert found == [b64(wire) for wire in history]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1_000, 300_000])
+def test_a_zstd_frame_is_readable(size: int) -> None:
+    data = bytes(index % 251 for index in range(size))
+    stream = pyarrow.input_stream(pyarrow.py_buffer(zstd_frame(data)), compression="zstd")
+    assert stream.read() == data
