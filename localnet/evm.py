@@ -217,6 +217,10 @@ class EvmBets:
         # With a block for each transaction the next block's time is this machine's.
         return max(seen, int(time.time()))
 
+    async def travel(self, to: int) -> None:
+        await self.rpc("evm_setTime", [to])
+        await self.rpc("evm_mine", [])
+
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
         creator = self.address(terms.creator)
         async with self.opening[creator]:

@@ -80,7 +80,7 @@ class Localnet:
         self._block_time = block_time
         self._slots = slot_ms, finality
         self._stack = AsyncExitStack()
-        self._nodes: list[child.Child] = []
+        self.nodes: list[child.Child] = []
         self._evm: EvmChain | None = None
         self._solana: SolanaChain | None = None
 
@@ -120,7 +120,7 @@ class Localnet:
             self.home / "logs" / "anvil.log", self._anvil_port, self._block_time
         )
         stack.push_async_callback(node.process.stop)
-        self._nodes.append(node.process)
+        self.nodes.append(node.process)
         web3 = evm.connect(node.url)
         stack.push_async_callback(web3.provider.disconnect)
         deployed = await evm.deploy(web3)
@@ -134,7 +134,7 @@ class Localnet:
         port = self._solana_port or ports.free(2)
         process = await solananode.start(self._solana_kind, self.home, port, *self._slots)
         stack.push_async_callback(process.stop)
-        self._nodes.append(process)
+        self.nodes.append(process)
         url, ws = f"http://{ports.HOST}:{port}", f"ws://{ports.HOST}:{port + 1}"
         client = svm.SolanaBets(svm.connect(url), "solana", self.cast)
         stack.push_async_callback(client.close)
@@ -143,17 +143,22 @@ class Localnet:
             "solana", url, ws, str(client.program_id), str(client.token), client
         )
 
-    def players(self, note: Note | None = None) -> list[Player]:
+    def players(self, note: Note | None = None, travels: bool = False) -> list[Player]:
         """One for each chain that runs."""
         clients = [c.client for c in (self._evm, self._solana) if c is not None]
-        return [Player(client, note) for client in clients]
+        return [Player(client, note, travels) for client in clients]
 
     async def play(
-        self, rate: float = 20, seconds: float | None = None, actions: int | None = None
+        self,
+        rate: float = 20,
+        seconds: float | None = None,
+        actions: int | None = None,
+        travels: bool = False,
     ) -> list[Player]:
         """Plays the cast's story on all chains, ``rate`` transactions a second on each, for
-        ``seconds`` of it or its first ``actions``; gives the players with what they sent."""
-        players = self.players()
+        ``seconds`` of it or its first ``actions``; gives the players with what they sent.
+        ``travels``: by setting the chains' clocks instead of waiting for markets to close."""
+        players = self.players(travels=travels)
 
         def told() -> Iterable[Action]:
             for i, action in enumerate(story(self.cast, rate)):
@@ -167,7 +172,7 @@ class Localnet:
     async def watch(self) -> None:
         """Returns never; raises Fatal when a node of ours ends."""
         while True:
-            for node in self._nodes:
+            for node in self.nodes:
                 if not node.running:
                     raise Fatal(f"{node.name} ended: {node.last_words()} (whole log: {node.log})")
             await asyncio.sleep(0.2)

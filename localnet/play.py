@@ -54,6 +54,10 @@ class Bets(Protocol):
         """The chain's clock, unix seconds."""
         ...
 
+    async def travel(self, to: int) -> None:
+        """Sets the chain's clock forward to ``to``, unix seconds."""
+        ...
+
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]: ...
 
     async def call(self, action: Action, market: str) -> Receipt: ...
@@ -69,14 +73,21 @@ class _Market:
 
 
 class Player:
-    """Plays on one chain. ``sent`` grows as receipts come in."""
+    """Plays on one chain. ``sent`` grows as receipts come in.
 
-    def __init__(self, bets: Bets, note: Note | None = None) -> None:
+    With ``travels`` the markets stay open for hours of the chain's time, and its clock is set
+    forward when all that is left waits for it: so no machine is too slow for a bet to be in time.
+    """
+
+    def __init__(self, bets: Bets, note: Note | None = None, travels: bool = False) -> None:
         self.bets = bets
         self.sent: list[Sent] = []
         self.note = note
         self.markets: dict[int, _Market] = defaultdict(_Market)
         self.tasks: set[asyncio.Task[None]] = set()
+        self.stretch = 1_000 if travels else 1
+        self.blocked = 0
+        self.dues: list[int] = []
 
     async def play(
         self, actions: Iterable[Action], seconds: float | None = None, most: int = 200
@@ -95,7 +106,7 @@ class Player:
                     await self._some()
                 self._begin(action)
             while self.tasks:
-                await self._some()
+                await (self._some() if self.stretch == 1 else self._some_or_travel())
         finally:
             for task in self.tasks:
                 task.cancel()
@@ -104,6 +115,15 @@ class Player:
     async def _some(self) -> None:
         await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
         self._reap()
+
+    async def _some_or_travel(self) -> None:
+        await asyncio.wait(self.tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        self._reap()
+        if self.dues and self.blocked == len(self.tasks):
+            # One who has been woken but hasn't run yet still counts as blocked.
+            await asyncio.sleep(0.1)
+            if self.dues and self.blocked == len(self.tasks):
+                await self.bets.travel(min(self.dues))
 
     def _reap(self) -> None:
         done = {task for task in self.tasks if task.done()}
@@ -119,17 +139,21 @@ class Player:
         self.tasks.add(task)
 
     async def _act(self, action: Action, market: _Market) -> None:
+        self.blocked += 1
         async with market.changed:
             await market.changed.wait_for(lambda: not any(market.pending[: action.phase]))
         if action.after:
             due = market.close_at if action.after == "close" else market.resolve_by + 1
+            self.dues.append(due)
             while await self.bets.now() < due:
                 await asyncio.sleep(0.2)
+            self.dues.remove(due)
+        self.blocked -= 1
         began = time.time()
         if action.kind == "open":
             assert action.terms is not None
-            market.close_at = await self.bets.now() + round(action.terms.life)
-            market.resolve_by = market.close_at + round(action.terms.window)
+            market.close_at = await self.bets.now() + round(action.terms.life * self.stretch)
+            market.resolve_by = market.close_at + round(action.terms.window * self.stretch)
             market.id, receipt = await self.bets.open(
                 action.terms, market.close_at, market.resolve_by
             )

@@ -236,6 +236,9 @@ class SolanaBets:
             self._clock = (time.monotonic(), seen)
         return seen
 
+    async def travel(self, to: int) -> None:
+        await rpc(self.client, "localnet_setTime", [{"unixTime": to}])
+
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
         creator = self.wallet(terms.creator)
         me = creator.pubkey()
