@@ -15,6 +15,7 @@ _OURS = {
     "index": ("indexer.commands", "index"),
     "status": ("indexer.commands", "status"),
     "backfill": ("indexer.commands", "backfill"),
+    "repair": ("indexer.commands", "repair"),
     "verify": ("indexer.commands", "verify"),
 }
 

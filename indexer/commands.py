@@ -116,6 +116,24 @@ def status(path: Path | None, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--chain", required=True, help="The chain whose nodes and log disagree.")
+@click.pass_obj
+def repair(path: Path | None, chain: str) -> None:
+    """Undo what the nodes no longer have, final or not; the next `index` takes in what is new."""
+    from indexer.repair import repair as run
+
+    config = _config(path)
+    if chain not in config.chains:
+        raise Fatal(f"no chain {chain!r} in {config.path.name}")
+    with store.opened(config) as opened:
+        done = run(opened, chain)
+    if done.ancestor is None:
+        click.echo(f"{chain}: nothing to repair: its newest block is on the nodes' chain")
+    else:
+        click.echo(f"{chain}: back to height {done.ancestor}, {done.events} events undone")
+
+
+@click.command()
 @click.pass_obj
 def verify(path: Path | None) -> None:
     """Prove the tables: folds equal the oracle, no gap, no hole in any entity's seq."""

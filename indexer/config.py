@@ -76,8 +76,8 @@ def load(path: Path | str | None = None) -> Config:
         raw = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         raise Fatal(
-            f"no configuration at {file}: run in a folder with a chainfold.toml, "
-            "name one with --config, or write one with `chainfold init`"
+            f"no configuration at {file}: run in a folder with a chainfold.toml, or name one "
+            "with --config"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Fatal(f"{file}: not valid TOML: {error}") from None

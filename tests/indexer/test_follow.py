@@ -14,6 +14,7 @@ from indexer import config as configuration
 from indexer import store
 from indexer.errors import Fatal
 from indexer.follow import Follower, Reorg, Waiting
+from indexer.repair import repair
 from indexer.verify import verify
 
 Configure = Callable[..., configuration.Config]
@@ -132,8 +133,8 @@ def test_changes_tell_every_event_once_and_every_undo(
     assert changes[4][2] != changes[0][2]
 
 
-def test_below_finality_it_stops_and_says_what_to_do(
-    anvil: Anvil, postgres_url: str, configure: Configure
+def test_below_finality_it_stops_until_it_is_repaired(
+    anvil: Anvil, postgres_url: str, configure: Configure, databases: Databases
 ) -> None:
     fork = anvil.snapshot()
     anvil.open()
@@ -145,6 +146,11 @@ def test_below_finality_it_stops_and_says_what_to_do(
     anvil.mine(120)
     with pytest.raises(Fatal, match=r"anvil: .*reorganised below height .*chainfold repair"):
         index_once(config)
+    with store.opened(config) as opened:
+        assert repair(opened, "anvil").events == 1
+        assert repair(opened, "anvil").ancestor is None
+    index_once(config)
+    assert_true_to_the_chain(anvil, postgres_url, configure, databases)
 
 
 def test_two_indexers_at_once_write_everything_once(
