@@ -37,21 +37,22 @@ check: setup ## formats, lint, types
 	@if cargo clippy --version >/dev/null 2>&1; \
 	  then cd programs/solana && cargo clippy --quiet --locked --all-targets -- -D warnings; \
 	  else echo "check: no clippy here; Rust's lints were not checked"; fi
-	@cd programs/evm && FOUNDRY_DISABLE_NIGHTLY_WARNING=1 ../../node_modules/.bin/forge fmt --check
+	@cd programs/evm && FOUNDRY_DISABLE_NIGHTLY_WARNING=1 tools/forge fmt --check
 
 format: setup ## writes the formats that check wants
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 	@if cargo fmt --version >/dev/null 2>&1; then cd programs/solana && cargo fmt --all; fi
-	@cd programs/evm && FOUNDRY_DISABLE_NIGHTLY_WARNING=1 ../../node_modules/.bin/forge fmt
+	@cd programs/evm && FOUNDRY_DISABLE_NIGHTLY_WARNING=1 tools/forge fmt
 
 programs: setup ## builds the programs and their interfaces
 	@$(PY) programs/evm/tools/build.py
-	@$(PY) programs/solana/tools/idl.py bets
+	@$(PY) programs/solana/tools/idl.py $(basename $(notdir $(wildcard programs/solana/artifacts/*.so)))
 	@code=0; $(PY) programs/solana/build.py || code=$$?; [ $$code = 0 ] || [ $$code = 3 ]
 
-mutants: setup ## removes each account check of the Solana programs in turn and wants a red test
-	@$(PY) programs/solana/mutants.py $(ARGS)
+mutants: setup ## removes each check of the programs in turn and wants a red test
+	@$(PY) programs/evm/tools/mutants.py
+	@$(PY) programs/solana/mutants.py
 
 bench: setup ## all benchmarks
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) "$$file"; done
