@@ -50,18 +50,21 @@ def main(
     exit_with_stdin: bool,
 ) -> None:
     """Run a Solana node over LiteSVM."""
-    node = SolanaNode(
-        host=host,
-        rpc_port=rpc_port,
-        ws_port=ws_port,
-        programs=dict(programs),
-        slot_ms=slot_ms,
-        finality=finality,
-        journal_slots=journal_slots,
-        clock=clock,  # type: ignore[arg-type]
-        genesis_time=genesis_time,
-        faults=faults,
-    )
+    try:
+        node = SolanaNode(
+            host=host,
+            rpc_port=rpc_port,
+            ws_port=ws_port,
+            programs=dict(programs),
+            slot_ms=slot_ms,
+            finality=finality,
+            journal_slots=journal_slots,
+            clock=clock,  # type: ignore[arg-type]
+            genesis_time=genesis_time,
+            faults=faults,
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     try:
         import uvloop
 

@@ -177,7 +177,16 @@ class Bank:
         self.writes.clear()
 
     def add_program(self, key: Pubkey, elf: bytes) -> None:
-        self.svm.add_program(key, elf)
+        """Add a program before the first slot. ValueError where it can't be loaded."""
+        if not elf.startswith(b"\x7fELF"):
+            raise ValueError("not an ELF file")
+        try:
+            self.svm.add_program(key, elf)
+        except BaseException as error:
+            # LiteSVM panics, and a panic is no Exception.
+            if type(error).__name__ == "PanicException":
+                raise ValueError(str(error)) from None
+            raise
         self._note(key, None, self._price_program(key))
         self.writes.clear()
 
@@ -479,7 +488,7 @@ class Bank:
     ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for index, held in enumerate(accounts):
-            if type(held) is int:
+            if isinstance(held, int):
                 continue
             owner = held.owner
             if owner not in tokens.PROGRAMS:

@@ -90,7 +90,10 @@ class Chain:
         self.bank = Bank(settings.journal_slots)
         self.programs = dict(programs)
         for key, path in programs.items():
-            self.bank.add_program(key, path.read_bytes())
+            try:
+                self.bank.add_program(key, path.read_bytes())
+            except ValueError as error:
+                raise ValueError(f"{path} is no program that runs here: {error}") from error
         for key, account in {
             self.faucet.pubkey(): Account(_FAUCET_LAMPORTS, b"", SYSTEM),
             self.identity: Account(_IDENTITY_LAMPORTS, b"", SYSTEM),

@@ -165,4 +165,9 @@ _GRACE = 0.5  # seconds that an answer on its way has when the node stops
 
 
 def _key(key: str | Pubkey) -> Pubkey:
-    return Pubkey.from_string(key) if isinstance(key, str) else key
+    if not isinstance(key, str):
+        return key
+    try:
+        return Pubkey.from_string(key)
+    except ValueError as error:
+        raise ValueError(f"{key!r} is no address: base58 of 32 bytes is expected") from error
