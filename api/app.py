@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from api import health, pool, problem, tx
 from api.catalog import catalog
 from api.headers import SecurityHeaders
-from api.limits import RateLimit
+from api.limits import BodyLimit, RateLimit
 from api.live import sse
 from api.live.feed import Feed
 from api.live.sse import Streams
@@ -25,8 +25,6 @@ from indexer.config import Config
 
 RATE = 100.0
 """Requests per second and address where nothing else is said."""
-_BODY = 64 << 10
-"""Bytes of a request's body."""
 
 
 def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
@@ -53,7 +51,6 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
         version=version("chainfold"),
         description="State and events of programs on Solana and EVM chains, read-only.",
         lifespan=lifespan,
-        max_body_size=_BODY,
     )
     problem.install(app)
     v1 = APIRouter(prefix="/v1")
@@ -70,6 +67,7 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
     describe(app)
     # the last one added is the outermost
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RateLimit, rate=rate)
     app.add_middleware(
         CORSMiddleware,

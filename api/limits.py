@@ -1,17 +1,50 @@
-"""How often one address may ask: a token bucket each, in this process."""
+"""How often one address may ask, and how much it may send."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problem import Problem
 
 _ADDRESSES = 10_000
 """Buckets kept; the longest unused goes first, and comes back full."""
 _FREE = ("/livez", "/readyz", "/healthz", "/metrics")
+
+
+_BODY = 64 << 10
+"""Bytes of a request's body."""
+
+
+class BodyLimit:
+    """Reads a body before the route does, and no more of it than 64 KiB."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self.app(scope, receive, send)
+            return
+        body = b""
+        message: Message = {"more_body": True}
+        while message.get("more_body", False):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            if len(body) > _BODY:
+                problem = Problem(413, "the body is over 64 KiB: send only what /docs lists")
+                await problem.response(scope["path"])(scope, receive, send)
+                return
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self.app(scope, replay, send)
 
 
 class RateLimit:

@@ -69,7 +69,6 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _DETAILS = {
     404: "nothing is here: /docs lists every route",
     405: "this route doesn't serve that method: see Allow, or /docs",
-    413: "the body is over 64 KiB: send only the fields that /docs lists",
 }
 
 

@@ -73,8 +73,8 @@ async def read(
         for row in await select.at_positions(connection, catalog.events[event], places):
             rows[event, row["chain"], int(row["pos"])] = row
     messages: list[Message] = []
-    for cursor, chain, pos, block_hash, op, event, _ in changes:
-        row = rows.get((event, chain, pos)) if op == "apply" else None
+    for cursor, chain, pos, block_hash, op, event, canonical in changes:
+        row = rows.get((event, chain, pos)) if op == "apply" and canonical else None
         if event in catalog.events and (row is not None or op == "undo"):
             messages.append(_message(cursor, chain, pos, block_hash, op, event, row))
     return messages, changes[-1][0]
