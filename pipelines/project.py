@@ -11,6 +11,7 @@ from pydantic import Field
 
 from indexer import config, store
 from indexer.config import Config
+from indexer.errors import Fatal
 from indexer.store import Store
 
 RANGE_SIZE = 10_000
@@ -54,7 +55,11 @@ class Project(dg.ConfigurableResource):
 
     @property
     def heights_per_range(self) -> int:
-        return self.range_size or int(os.environ.get("CHAINFOLD_RANGE_SIZE") or RANGE_SIZE)
+        """Of a partition, and of a full Parquet file."""
+        named = os.environ.get("CHAINFOLD_RANGE_SIZE") or str(RANGE_SIZE)
+        if self.range_size is None and (not named.isdecimal() or int(named) == 0):
+            raise Fatal(f"CHAINFOLD_RANGE_SIZE is {named!r}: give it a number of heights above 0")
+        return self.range_size or int(named)
 
     def lake(self, loaded: Config) -> Path:
         """The lake's folder."""

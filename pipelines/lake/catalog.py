@@ -11,12 +11,12 @@ import duckdb
 
 from indexer.decode.batch import ORDINAL_BITS
 from indexer.decode.types import Column
-from indexer.errors import Fatal
+from indexer.errors import Fatal, Retryable
 from indexer.folds import compile
 from indexer.folds.bind import BoundFold
 from indexer.sql import quote
 from pipelines.lake.files import DATABASE, File, whole
-from pipelines.lake.folds import parquet
+from pipelines.lake.folds import parquet, text
 from pipelines.lake.tables import Table
 
 
@@ -58,9 +58,13 @@ def read(lake: Path) -> Catalog:
                 'SELECT "table", chain, first, last, rows, path FROM lake.file'
             ).fetchall()
     except duckdb.Error as error:
+        if "lock" in str(error):
+            raise Retryable(
+                f"{path} is open for writing elsewhere: close it, analysts open it read-only"
+            ) from None
         raise Fatal(
-            f"{path} can't be read as the lake's database ({_line(error)}): close programs that "
-            "write to it, or delete it to export anew"
+            f"{path} can't be read as the lake's database ({_line(error)}): delete it "
+            "to export anew"
         ) from None
     return Catalog(
         identity[0] if identity else "",
@@ -77,10 +81,24 @@ def write(
     at: datetime,
 ) -> None:
     """Puts a new DuckDB file in the place of the old one, which open readers keep."""
+    with whole(lake / DATABASE) as target:
+        # of an export that was killed: DuckDB would play it into the new file
+        target.with_name(target.name + ".wal").unlink(missing_ok=True)
+        _fill(target, lake, catalog, log, folds, at)
+
+
+def _fill(
+    target: Path,
+    lake: Path,
+    catalog: Catalog,
+    log: Sequence[Table],
+    folds: Sequence[BoundFold],
+    at: datetime,
+) -> None:
     by_table: dict[str, list[File]] = {}
     for f in catalog.files:
         by_table.setdefault(f.table, []).append(f)
-    with whole(lake / DATABASE) as target, duckdb.connect(target) as connection:
+    with duckdb.connect(target) as connection:
         _bookkeeping(connection, catalog, at)
         for table in log:
             source = parquet(lake, by_table.get(table.name, ()))
@@ -141,14 +159,10 @@ def _view(
 ) -> None:
     connection.execute(f"CREATE VIEW {quote(name)} AS {select}")
     if doc:
-        connection.execute(f"COMMENT ON VIEW {quote(name)} IS {_text(doc)}")
+        connection.execute(f"COMMENT ON VIEW {quote(name)} IS {text(doc)}")
     for c in columns:
         if c.doc:
-            connection.execute(f"COMMENT ON COLUMN {quote(name)}.{quote(c.name)} IS {_text(c.doc)}")
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+            connection.execute(f"COMMENT ON COLUMN {quote(name)}.{quote(c.name)} IS {text(c.doc)}")
 
 
 def _line(error: BaseException) -> str:

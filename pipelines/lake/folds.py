@@ -13,15 +13,24 @@ from indexer.sql import quote
 from pipelines.lake import tables
 from pipelines.lake.files import File, fold_path, whole
 
-_MEMORY = "256MB"
+MEMORY = "256MB"
+"""Of DuckDB; what is more goes to disk."""
 
 
 def parquet(lake: Path, files: Sequence[File]) -> str | None:
     """A FROM item of DuckDB over ``files``."""
     if not files:
         return None
-    names = ", ".join("'" + str(lake / f.path).replace("'", "''") + "'" for f in files)
-    return f"read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
+    names = ", ".join(text(str(lake / f.path)) for f in files)
+    return (
+        f"read_parquet([{names}], union_by_name = true, hive_partitioning = true, "
+        "hive_types = {'chain': VARCHAR})"
+    )
+
+
+def text(value: str) -> str:
+    """A literal of DuckDB."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def merge(
@@ -40,7 +49,7 @@ def merge(
     ``before`` stands.
     """
     spill = lake / ".spill"
-    settings = {"memory_limit": _MEMORY, "threads": 2, "temp_directory": str(spill)}
+    settings = {"memory_limit": MEMORY, "threads": 2, "temp_directory": str(spill)}
     with duckdb.connect(config=settings) as connection:
         for table in fold.tables:
             shape = tables.of_event(table)
@@ -64,7 +73,7 @@ def merge(
         order = ", ".join(quote(c.name) for c in fold.key)
         with whole(lake / path) as target:
             written = connection.execute(
-                f"COPY (SELECT * FROM {quote(fold.name)} ORDER BY {order}) TO '{target}' "
-                "(FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT * EXCLUDE (chain) FROM {quote(fold.name)} ORDER BY {order}) "
+                f"TO {text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
             ).fetchone()
     return File(fold.name, chain, 0, last, written[0] if written else 0, path)

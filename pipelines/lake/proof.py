@@ -14,11 +14,14 @@ from indexer.store import Store
 from indexer.verify import Finding
 from pipelines.lake import catalog, tables
 from pipelines.lake.files import DATABASE
+from pipelines.lake.folds import MEMORY, text
 
 
 def prove(opened: Store, lake: Path) -> list[Finding]:
     """Every fold and every event table of the lake, at the height that the lake is at."""
     with duckdb.connect(lake / DATABASE, read_only=True) as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        connection.execute(f"SET temp_directory = {text(str(lake / '.spill'))}")
         findings = [_fold(connection, opened, fold.name) for fold in opened.folds]
         held = {
             (table, chain): rows

@@ -18,12 +18,18 @@ _TEXT = (Type.NUMERIC20, Type.NUMERIC38, Type.NUMERIC78, Type.JSON)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``place`` is the column that orders rows: a height, or a position when ``by_pos``."""
+    """``columns`` begin with the chain. ``place`` is the column that orders rows: a height, or a
+    position when ``by_pos``."""
 
     name: str
     columns: tuple[Column, ...]
     place: str
     by_pos: bool
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """What is in a file: the chain is in its folder's name, as Hive has it."""
+        return self.columns[1:]
 
     def within(self, first: int, last: int) -> str:
         """SQL: the row lies in heights ``first..last``."""
@@ -34,7 +40,7 @@ class Table:
     def select(self, schema: str, chain: str, first: int, last: int) -> str:
         """The range's rows in Postgres, in the order they keep."""
         columns = ", ".join(
-            f"{quote(c.name)}::text" if c.type in _TEXT else quote(c.name) for c in self.columns
+            f"{quote(c.name)}::text" if c.type in _TEXT else quote(c.name) for c in self.stored
         )
         return (
             f"SELECT {columns} FROM {quote(schema)}.{quote(self.name)} "
@@ -47,7 +53,7 @@ class Table:
         return pa.schema(
             [
                 pa.field(c.name, pa.string() if c.type is Type.NUMERIC78 else c.type.arrow)
-                for c in self.columns
+                for c in self.stored
             ]
         )
 

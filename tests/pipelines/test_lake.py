@@ -251,6 +251,22 @@ def test_a_failed_export_leaves_the_lake_as_it_was(
         same_as_postgres(p, opened)
 
 
+def test_what_a_killed_export_left_does_no_harm(project: Projects) -> None:
+    p = project()
+    with p.opened() as opened:
+        take_in(opened, 30)
+        refresh(p, opened)
+        folder = Path(str(p.lake_dir))
+        left = [".chainfold.duckdb.new", ".chainfold.duckdb.new.wal"]
+        left += [f"events/{EVENTS}/chain=anvil/.{n}.parquet.new" for n in range(3)]
+        for name in left:
+            (folder / name).write_bytes(b"half of a file")
+        take_in(opened)
+        refresh(p, opened)
+        same_as_postgres(p, opened)
+        assert not [name for name in left if (folder / name).exists()]
+
+
 def test_only_one_writer(project: Projects) -> None:
     p = project()
     with (
@@ -258,6 +274,25 @@ def test_only_one_writer(project: Projects) -> None:
         files.only_writer(Path(str(p.lake_dir))),
         pytest.raises(Retryable, match="another export"),
     ):
+        refresh(p, opened)
+
+
+def test_a_database_open_for_writing_is_waited_for(project: Projects) -> None:
+    p = project()
+    with p.opened() as opened:
+        refresh(p, opened)
+        hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); "
+        with subprocess.Popen(
+            [sys.executable, "-c", hold + "input()", f"{p.lake_dir}/chainfold.duckdb"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "open\n"
+            with pytest.raises(Retryable, match="read-only"):
+                refresh(p, opened)
+            writer.communicate("\n")
         refresh(p, opened)
 
 
