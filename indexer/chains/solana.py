@@ -216,7 +216,8 @@ class SolanaReader:
             for slot, block in zip(part, answer.results, strict=True):
                 collector.block(slot, block.pop("transactions"))
             seen = answer.nbytes / len(part)
-            self._block_bytes += (seen - self._block_bytes) / (10 if self._block_bytes else 1)
+            # Larger blocks count at once: asking for too many costs more than for too few.
+            self._block_bytes = max(seen, self._block_bytes + (seen - self._block_bytes) / 10)
             return answer
 
         at_once = self._at_once()

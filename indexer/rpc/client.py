@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from indexer.rpc.endpoint import Call, Endpoint
+from indexer.rpc.endpoint import LONGEST_WAIT, Call, Endpoint
 from indexer.rpc.errors import Fault, Kind, NodeFatal, NodeRetryable, raised
 
 _ABSENT = object()
@@ -52,7 +52,10 @@ class Rpc:
         if not urls:
             raise ValueError("an Rpc needs at least one URL")
         self.name = name
-        self.endpoints = [Endpoint(url, budget=budget, timeout=timeout) for url in urls]
+        alone = len(urls) == 1
+        self.endpoints = [
+            Endpoint(url, budget=budget, timeout=timeout, alone=alone) for url in urls
+        ]
         self._attempts = attempts
         self._session: aiohttp.ClientSession | None = None
         self._freed = asyncio.Event()
@@ -125,13 +128,13 @@ class Rpc:
         """
         results: list[Any] = [_ABSENT] * len(calls)
         todo = list(range(len(calls)))
-        nbytes, attempt = 0, 0
+        nbytes, attempt, most = 0, 0, len(calls)
         spent: set[Endpoint] = set()
         endpoint = self.endpoints[0]
         stay = on
         while todo:
             endpoint = await self._pick(calls[todo[0]][0], height, lowest, width, stay, spent)
-            now = todo[: endpoint.batch]
+            now = todo[: min(endpoint.batch, most)]
             try:
                 replies, size = await endpoint.exchange(self.session, [calls[i] for i in now])
             finally:
@@ -152,6 +155,10 @@ class Rpc:
             if fault.kind is Kind.BATCH and len(now) > 1:
                 endpoint.batch = max(1, min(fault.batch or len(now) // 2, len(now) - 1))
                 stay = endpoint if together else on
+                continue
+            if fault.kind is Kind.MANY and len(now) > 1 and not together:
+                # Too much in one answer, though each call alone may well be served.
+                most = len(now) // 2
                 continue
             stay = on
             if together:
@@ -318,4 +325,4 @@ class Rpc:
 def _jitter(attempt: int, after: float | None) -> float:
     """Full jitter (AWS architecture blog): anywhere up to a bound that doubles, 10 s at most."""
     wait = random.uniform(0, min(10.0, 0.1 * 2**attempt))
-    return wait if after is None else min(after, 60.0) + wait
+    return wait if after is None else min(after, LONGEST_WAIT) + wait

@@ -25,8 +25,10 @@ Call = tuple[str, Sequence[Any]]
 
 HEAD_TRUSTED = 2.0
 """Seconds for which a head seen at a node counts as where the node is."""
-MAX_ANSWER = 192 << 20
+MAX_ANSWER = 64 << 20
 """Bytes of one decompressed answer beyond which the request is to be split."""
+LONGEST_WAIT = 60.0
+"""Seconds of a Retry-After that are waited; a longer one is told to the caller."""
 _CONNECT = 10.0
 _FIRST_BATCH = 100
 
@@ -43,7 +45,9 @@ class Endpoint:
     """A URL with its limits, as learnt: the most calls in one ``batch``, the most blocks in one
     range (``width``), the lowest height kept (``floor``), methods not served."""
 
-    def __init__(self, url: str, *, budget: float | None, timeout: float) -> None:
+    def __init__(
+        self, url: str, *, budget: float | None, timeout: float, alone: bool = False
+    ) -> None:
         self.url = url
         self.label = redact(url)
         self.concurrency = Concurrency(start=4, high=16 if is_local(url) else 32)
@@ -54,6 +58,8 @@ class Endpoint:
         self.unsupported: set[str] = set()
         self.down_until = 0.0
         self._failures = 0
+        # Where there is no other node, all that a long exile does is miss the node's return.
+        self._longest = 2.0 if alone else 10.0
         self._head = -1
         self._head_at = 0.0
         self._ids = itertools.count(1)
@@ -82,10 +88,10 @@ class Endpoint:
         return self._failures
 
     def failed(self, *, wait: float | None = None) -> None:
-        """Keeps the node out of the choice for a while: longer each time, never over 30 s."""
+        """Keeps the node out of the choice: ``wait`` seconds, or longer after each failure."""
         self._failures += 1
-        pause = min(30.0, 0.1 * 2 ** min(self._failures, 9)) * (0.5 + random.random() / 2)
-        self.down_until = time.monotonic() + (pause if wait is None else wait)
+        pause = min(self._longest, 0.1 * 2 ** min(self._failures, 9)) * (0.5 + random.random() / 2)
+        self.down_until = time.monotonic() + (pause if wait is None else min(wait, LONGEST_WAIT))
 
     def answered(self) -> None:
         self._failures = 0

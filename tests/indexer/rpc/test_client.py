@@ -117,6 +117,20 @@ async def test_rate_limit_carries_the_wait(node: Any, response: Any) -> None:
     assert raised.value.after == 7
 
 
+async def test_a_node_that_comes_back_is_used_again(node: Any, response: Any) -> None:
+    down = True
+    node.whole = lambda calls: response(503) if down else None
+    node.answers["x"] = 7
+    async with Rpc([node.url], attempts=3) as rpc:
+        for _ in range(3):
+            with pytest.raises(NodeRetryable):
+                await rpc.call("x")
+        down = False
+        async with asyncio.timeout(5):
+            assert await rpc.call("x") == 7
+        assert rpc.endpoints[0].failures == 0
+
+
 async def test_learns_the_largest_batch(node: Any, error: Any) -> None:
     def at_most_three(calls: list[Any]) -> Any:
         if len(calls) <= 3:
@@ -131,6 +145,20 @@ async def test_learns_the_largest_batch(node: Any, error: Any) -> None:
         assert [len(r) for r in node.requests] == [8, 3, 3, 2]
         assert await rpc.batch([("echo", [i]) for i in range(4)]) == list(range(4))
         assert [len(r) for r in node.requests[4:]] == [3, 1]
+
+
+async def test_a_batch_whose_answer_is_too_large_is_split(node: Any) -> None:
+    def at_most_three(calls: list[Any]) -> Any:
+        text = "response too large"
+        error = {"code": -32003, "message": text}
+        return None if len(calls) <= 3 else [{"id": c["id"], "error": error} for c in calls]
+
+    node.whole = at_most_three
+    node.answers["echo"] = lambda x: x
+    async with Rpc([node.url]) as rpc:
+        assert await rpc.batch([("echo", [i]) for i in range(10)]) == list(range(10))
+        assert [len(r) for r in node.requests] == [10, 5, 2, 2, 2, 2, 2]
+        assert rpc.endpoints[0].batch > 10, "a matter of these answers, not of the node"
 
 
 async def test_a_node_without_batches_is_asked_singly(node: Any) -> None:
