@@ -94,7 +94,7 @@ async def _run(node: SolanaNode, exit_with_stdin: bool) -> None:
         }
         sys.stdout.write(orjson.dumps(ready).decode() + "\n")
         sys.stdout.flush()
-        await stopped.wait()
+        await node.run(stopped)
 
 
 if __name__ == "__main__":

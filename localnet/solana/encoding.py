@@ -97,8 +97,13 @@ def account(
     encoding: str = "binary",
     data_slice: tuple[int, int] | None = None,
     decimals: int | None = None,
+    strict: bool = True,
 ) -> dict[str, Any]:
-    """An account as the RPC gives it. `decimals` is that of a token account's mint."""
+    """An account as the RPC gives it.
+
+    decimals: that of a token account's mint. strict: data too long for base58 is an error, as for
+    calls; otherwise a text says so in its place, as in notifications.
+    """
     data = held.data
     space = len(data)
     owner = str(held.owner)
@@ -109,7 +114,7 @@ def account(
     if shown is None:
         if data_slice is not None:
             data = data[data_slice[0] : data_slice[0] + data_slice[1]]
-        shown = _data(data, encoding)
+        shown = _data(data, encoding, strict)
     return {
         "data": shown,
         "executable": held.executable,
@@ -120,18 +125,22 @@ def account(
     }
 
 
-def _data(data: bytes, encoding: str) -> Any:
+def _data(data: bytes, encoding: str, strict: bool) -> Any:
     if encoding == "base64":
         return [b64(data), "base64"]
     if encoding == "base64+zstd":
         return [b64(zstd_frame(data)), "base64+zstd"]
-    if len(data) > _BASE58_LIMIT:
+    if len(data) <= _BASE58_LIMIT:
+        text = b58(data)
+    elif strict:
         raise RpcError(
             INVALID_REQUEST,
             "Encoded binary (base 58) data should be less than 128 bytes, "
             "please use Base64 encoding.",
         )
-    return b58(data) if encoding == "binary" else [b58(data), "base58"]
+    else:
+        text = "error: data too large for bs58 encoding"
+    return text if encoding == "binary" else [text, "base58"]
 
 
 def zstd_frame(data: bytes) -> bytes:

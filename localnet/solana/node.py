@@ -119,6 +119,15 @@ class SolanaNode:
             if self.controls.ticking:
                 self.chain.produce()
 
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Go on until `stopped` is set; raises what ended the slots, if anything did."""
+        waiting = asyncio.create_task(stopped.wait())
+        tasks = {waiting} if self._ticker is None else {waiting, self._ticker}
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._ticker in done:
+            await self._ticker
+
     async def stop(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()

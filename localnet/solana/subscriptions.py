@@ -271,7 +271,11 @@ class Subscriptions:
             if account is None:
                 one.tell(_context(block, _GONE))
             else:
-                one.tell(_context(block, shown(self.chain, account, one.form, one.data_slice)))
+                one.tell(
+                    _context(
+                        block, shown(self.chain, account, one.form, one.data_slice, strict=False)
+                    )
+                )
             return
         for key in written:
             account = bank.account(key, block.slot)
@@ -282,7 +286,7 @@ class Subscriptions:
                 if not all(test(data) for test in one.tests):
                     continue
             value = {
-                "account": shown(self.chain, account, one.form, one.data_slice),
+                "account": shown(self.chain, account, one.form, one.data_slice, strict=False),
                 "pubkey": str(key),
             }
             one.tell(_context(block, value))

@@ -38,13 +38,15 @@ def _account_config(params: list[Any], index: int) -> Config:
     return Config(option(params, index), "RpcAccountInfoConfig")
 
 
-def shown(chain: Chain, account: Account, form: str, data_slice: Any) -> dict[str, Any]:
+def shown(
+    chain: Chain, account: Account, form: str, data_slice: Any, strict: bool = True
+) -> dict[str, Any]:
     decimals = None
     if form == "jsonParsed" and account.owner in tokens.PROGRAMS:
         held = tokens.account(account.data)
         if held is not None:
             decimals = chain.bank.decimals(Pubkey.from_bytes(held.mint))
-    return encoding.account(account, form, data_slice, decimals)
+    return encoding.account(account, form, data_slice, decimals, strict)
 
 
 def _balance(chain: Chain, params: list[Any]) -> Any:

@@ -214,6 +214,19 @@ async def test_listeners_are_told_of_both_forks(node: SolanaNode, rpc: Caller) -
     assert told[2]["block"]["blockhash"] != told[3]["block"]["blockhash"]
 
 
+async def test_an_account_too_long_for_its_encoding_is_still_told(
+    node: SolanaNode, rpc: Caller
+) -> None:
+    key = str(Keypair().pubkey())
+    async with connect(node.ws_url) as ws:
+        await _ask(ws, "accountSubscribe", key, CONFIRMED)
+        data = "A" * 400
+        await rpc("localnet_setAccount", {"pubkey": key, "lamports": 5 * SOL, "data": data})
+        await rpc("localnet_produceSlots", {})
+        told = json.loads(await ws.recv())["params"]["result"]["value"]
+    assert told["data"] == "error: data too large for bs58 encoding"
+
+
 async def test_a_lagging_node_tells_late(node: SolanaNode, rpc: Caller) -> None:
     async with connect(node.ws_url) as ws:
         await rpc("localnet_setLag", {"blocks": 2})
