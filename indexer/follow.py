@@ -116,7 +116,7 @@ class Follower:
             await head.begin(tip)
             tasks = [
                 asyncio.create_task(head.follow(tip)),
-                asyncio.create_task(self._fill_below(reader, tip.finalized)),
+                asyncio.create_task(self._fill_below(reader, min(tip.finalized, head.height))),
             ]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -140,7 +140,7 @@ class Follower:
                 told = True
             await asyncio.sleep(_LOCK_POLL)
 
-    async def _fill_below(self, reader: Reader, finalized: int) -> None:
+    async def _fill_below(self, reader: Reader, last: int) -> None:
         """Fills gaps below the head: what a program that was added later lacks."""
         with _reconnected(self.store, f"fill {self.chain}") as connection:
             await backfill.fill(
@@ -148,9 +148,9 @@ class Follower:
                 connection,
                 self.chain,
                 0,
-                finalized,
+                last,
                 reader=reader,
-                progress=lambda b: self.wrote(b, finalized),
+                progress=lambda b: self.wrote(b, last),
             )
 
     def wrote(self, batch: Batch, target: int) -> None:
@@ -257,14 +257,20 @@ class _Head:
         def write(batch: Batch) -> None:
             self._check_link(batch)
             with database.translated():
-                writer.write_head(
-                    self.connection,
-                    self.of.store.log,
-                    batch,
-                    sources,
-                    finalized=tip.finalized,
-                    latest=tip.latest,
-                )
+                try:
+                    writer.write_head(
+                        self.connection,
+                        self.of.store.log,
+                        batch,
+                        sources,
+                        finalized=tip.finalized,
+                        latest=tip.latest,
+                    )
+                except ledger.AlreadyCovered:
+                    raise Retryable(
+                        f"{self.of.chain}: a backfill took heights {batch.first} to {batch.last} "
+                        "in meanwhile; looking again"
+                    ) from None
             self.height = batch.last
             if len(batch.blocks):
                 self.hash = batch.blocks.hash[-1]

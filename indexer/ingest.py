@@ -39,14 +39,14 @@ async def pump(
             async for raw in ranges:
                 batch = await asyncio.to_thread(decode, raw, schema, only)
                 if writing is not None:
-                    await writing
+                    await asyncio.shield(writing)
                 writing = asyncio.ensure_future(asyncio.to_thread(write, batch))
                 del raw, batch
         if writing is not None:
-            await writing
+            await asyncio.shield(writing)
             writing = None
     finally:
-        if writing is not None:  # a thread can't be cancelled: let its transaction end
+        if writing is not None:  # a thread can't be cancelled: its transaction must end
             await asyncio.wait([writing])
 
 
