@@ -27,6 +27,8 @@ Header = Mapping[str, Any]
 FINAL_DEPTH = 64
 """Blocks behind the head that count as final where nodes know no ``finalized`` tag: two epochs
 of Ethereum's."""
+_NOTHING_FINAL = 1 << 62
+"""The depth of a young chain, whose nodes don't find their finalized block."""
 _UNKNOWN = frozenset({Kind.LAG})
 _PATIENCE = 0.25
 """Seconds that a node has to tell its tip when another has told it."""
@@ -98,7 +100,11 @@ class EvmReader:
                 )
 
     async def tip(self) -> Tip:
-        tags = ["latest", "finalized"] if self._finalized_tag else ["latest"]
+        return await self._tip(None if self._finalized_tag else FINAL_DEPTH)
+
+    async def _tip(self, depth: int | None) -> Tip:
+        """The tip; final is what nodes tag so, or with ``depth`` what lies that deep."""
+        tags = ["latest", "finalized"] if depth is None else ["latest"]
         calls = [("eth_getBlockByNumber", [tag, False]) for tag in tags]
         answers = await self.rpc.ask_each(calls, patience=_PATIENCE)
         best: Header | None = None
@@ -118,14 +124,17 @@ class EvmReader:
             if final is not None:
                 finalized = max(finalized, _int(final["number"]))
         if best is None:
-            if self._finalized_tag and isinstance(failure, NodeFatal):
-                # Chains without proof of stake's tags; the next try says if that was it.
+            kind = failure.fault.kind if isinstance(failure, NodeRetryable | NodeFatal) else None
+            if depth is None and kind is Kind.LAG:
+                return await self._tip(_NOTHING_FINAL)
+            if depth is None and kind in (Kind.INVALID, Kind.UNSUPPORTED):
+                tip = await self._tip(FINAL_DEPTH)
                 self._finalized_tag = False
-                return await self.tip()
+                return tip
             raise failure or Retryable(f"{self.chain.name}: no node knows its latest block")
         latest = _int(best["number"])
-        if not self._finalized_tag:
-            finalized = max(0, latest - FINAL_DEPTH)
+        if depth is not None:
+            finalized = max(0, latest - depth)
         self._latest = latest
         self._finalized = max(self._finalized, min(finalized, latest))
         return Tip(latest, best["hash"], self._finalized, _int(best["timestamp"]))

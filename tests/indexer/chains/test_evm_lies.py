@@ -140,6 +140,30 @@ async def test_chains_without_the_finalized_tag(chain: Any) -> None:
     assert (tip.latest, tip.finalized) == (HEIGHT + 100, HEIGHT + 100 - 64)
 
 
+async def test_a_chain_that_has_nothing_final_yet(chain: Any) -> None:
+    anvil, proxy, reader, _ = chain
+    proxy.refuse = lambda method, params: (
+        {"code": -32000, "message": "finalized block not found"} if "finalized" in params else None
+    )
+    anvil.mine(100)
+    tip = await reader.tip()
+    assert (tip.latest, tip.finalized) == (HEIGHT + 100, 0)
+    proxy.refuse = None
+    assert (await reader.tip()).finalized > 0, "the tag is asked for again"
+
+
+async def test_a_refused_key_does_not_change_what_is_final(chain: Any) -> None:
+    anvil, proxy, reader, _ = chain
+    anvil.mine(100)
+    proxy.refuse = lambda method, params: {"code": -32002, "message": "invalid project id"}
+    with pytest.raises(Fatal, match="invalid project id"):
+        await reader.tip()
+    proxy.refuse = None
+    reader.rpc.endpoints[0].answered()
+    tag = int(anvil.call("eth_getBlockByNumber", "finalized", False)["number"], 16)
+    assert (await reader.tip()).finalized == tag
+
+
 @pytest.mark.parametrize("finalized", [True, False])
 async def test_logs_of_another_fork(chain: Any, finalized: bool) -> None:
     _, proxy, reader, _ = chain
