@@ -71,7 +71,11 @@ def instruction(name: str, source: str) -> dict[str, Any]:
     for comment, account in re.findall(rf"{DOC}\s*{NAME},", listing):
         (flags,) = re.findall(r"^\[(.*?)\]", docs(comment)[0])
         text = [docs(comment)[0].split("]", 1)[1].strip(), *docs(comment)[1:]]
-        entry = {"name": camel(account), "isMut": "writable" in flags, "isSigner": "signer" in flags}
+        entry = {
+            "name": camel(account),
+            "isMut": "writable" in flags,
+            "isSigner": "signer" in flags,
+        }
         accounts.append(entry | {"docs": text})
     args = block(source, r"kit::args! ")
     (comment,) = re.findall(rf"{DOC}pub fn process\(", source)

@@ -105,7 +105,7 @@ def read_object(elf: bytes) -> tuple[list[Section], list[Symbol]]:
 
 
 def unsupported(opcode: int, offset: int) -> str | None:
-    """What is wrong with an instruction that LLVM knows and SBPF v0 does not, or means otherwise."""
+    """What is wrong with an instruction that SBPF v0 lacks, or means otherwise than LLVM."""
     kind = opcode & 7
     if kind == 4 and opcode not in (0xD4, 0xDC):
         return "32-bit arithmetic (LLVM zero-extends, SBPF sign-extends: build for cpu v2)"
@@ -115,7 +115,7 @@ def unsupported(opcode: int, offset: int) -> str | None:
         return "atomic"
     if kind == 1 and opcode & 0xE0 == 0x80:
         return "a sign-extending load"
-    if kind == 7 and (opcode == 0xD7 or opcode & 0xF0 in (0x30, 0x90, 0xB0) and offset):
+    if kind == 7 and (opcode == 0xD7 or (opcode & 0xF0 in (0x30, 0x90, 0xB0) and offset)):
         return "arithmetic of cpu v4"
     return None
 

@@ -1,4 +1,4 @@
-"""Every account of every instruction of bets, replaced by one that must not pass (G-5, G-8, G-11)."""
+"""Every account of every instruction of bets, replaced by one that must not pass (G-11)."""
 
 from collections.abc import Callable
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from onsvm.bets import DAY, OPEN, RESOLVED, VOIDED, Bets
-from onsvm.chain import START, SYSTEM, TOKEN, Chain, Refused, wallet
+from onsvm.chain import START, SYSTEM, TOKEN, Chain, Refused
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
@@ -93,7 +93,8 @@ class Model:
         try:
             receipt = self.bets.send(ix)
         except Refused as refused:
-            assert refused.name == error, f"{refused.name}, expected {error}"
+            if refused.name != error:
+                raise AssertionError(f"{refused.name}, expected {error}") from refused
             self.seen[error] += 1
             return False
         assert error is None, f"accepted, expected {error}"

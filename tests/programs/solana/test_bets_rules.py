@@ -73,10 +73,15 @@ def test_open(bets: Bets) -> None:
     }
     for field in ("resolver", "token", "subject", "question", "close_at", "resolve_by", "fee_bps"):
         assert state[field] == event[field]
-    assert state["creator"] == opener and state["rent_payer"] == opener
+    assert state["creator"] == opener
+    assert state["rent_payer"] == opener
     assert state["vault"] == bets.vault(market)
-    assert state["seq"] == 1 and state["status"] == OPEN and state["outcome"] == 255
-    assert state["pools"] == [0] * 16 and state["total"] == 0 and state["positions"] == 0
+    assert state["seq"] == 1
+    assert state["status"] == OPEN
+    assert state["outcome"] == 255
+    assert state["pools"] == [0] * 16
+    assert state["total"] == 0
+    assert state["positions"] == 0
     assert bets.read(bets.counter)["markets"] == 1
     assert bets.read(bets.creator_counter(opener))["next_nonce"] == 1
 
@@ -395,7 +400,8 @@ def test_resolve_without_winners_voids(bets: Bets, staked: int) -> None:
         bets.placed("alice", market, 0, staked)
     bets.chain.at(DAY)
     name, event = only_event(bets.send(bets.resolve("resolver", market, 1)))
-    assert name == "MarketVoided" and event["status_after"] == VOIDED
+    assert name == "MarketVoided"
+    assert event["status_after"] == VOIDED
     state = bets.read(market)
     assert (state["status"], state["fee"], state["net"], state["outcome"]) == (
         VOIDED, 0, staked, 255,
@@ -451,7 +457,8 @@ def test_claim(bets: Bets) -> None:
         "payout": payout,
         "paid_after": payout,
     }
-    assert usd(bets, "alice") == payout and usd(bets, "mallory") == 0
+    assert usd(bets, "alice") == payout
+    assert usd(bets, "mallory") == 0
     refuses(bets, bets.claim("alice", market, "alice", 0), "AlreadyClaimed")
     refuses(bets, bets.claim("carol", market, "carol", 1), "NothingToClaim")
     bets.send(bets.claim("bob", market, "bob", 0))
@@ -588,7 +595,8 @@ def test_close(bets: Bets) -> None:
     assert name == "MarketClosed"
     assert (event["seq"], event["dust"], event["paid_after"]) == (seq + 1, dust, 17)
     assert usd(bets, "treasury") == 1 + dust
-    assert bets.chain.data(market) is None and bets.chain.data(bets.vault(market)) is None
+    assert bets.chain.data(market) is None
+    assert bets.chain.data(bets.vault(market)) is None
     assert bets.chain.lamports(wallet("opener").pubkey()) == middle < before
 
 
@@ -649,7 +657,9 @@ def test_revival(bets: Bets, lamports: int) -> None:
     assert refused.value.name == "WrongPosition"
     bets.send(close, transfer(revive))
     account = bets.chain.svm.get_account(position)
-    assert account is not None and account.owner == SYSTEM and not account.data
+    assert account is not None
+    assert account.owner == SYSTEM
+    assert not account.data
 
 
 def test_closed_market_is_gone(bets: Bets) -> None:

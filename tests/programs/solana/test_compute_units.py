@@ -100,7 +100,9 @@ def test_table() -> None:
     rows = [row for measure in MEASURED for row in measure()]
     lines = HEAD
     for program, name, case, receipt, searched in rows:
-        lines += f"| {program} | {name} | {case} | {receipt.cost:,} | {receipt.own:,} | {searched} |\n"
+        lines += (
+            f"| {program} | {name} | {case} | {receipt.cost:,} | {receipt.own:,} | {searched} |\n"
+        )
         if name != "open":  # makes two accounts and a vault; see the table
             assert receipt.own - searched * PER_BUMP <= OWN_LIMIT, (program, name, case)
     tail = ""

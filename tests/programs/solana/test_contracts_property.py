@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from onsvm.bets import DAY
-from onsvm.chain import START, TOKEN, Chain, Refused, wallet
+from onsvm.chain import START, TOKEN, Chain, Refused
 from onsvm.contracts import (
     ACTIVE,
     CANCELLED,
@@ -98,14 +98,13 @@ class Model:
         self.now = 0
         self.seen: Counter[str] = Counter()  # errors and events
 
-    def send(
-        self, ix: Instruction, error: str | None, *events: tuple[str, dict[str, Any]]
-    ) -> bool:
+    def send(self, ix: Instruction, error: str | None, *events: tuple[str, dict[str, Any]]) -> bool:
         """Sends; compares with what was expected, fields that are given. Was it accepted?"""
         try:
             receipt = self.contracts.send(ix)
         except Refused as refused:
-            assert refused.name == error, f"{refused.name}, expected {error}"
+            if refused.name != error:
+                raise AssertionError(f"{refused.name}, expected {error}") from refused
             self.seen[error] += 1
             return False
         assert error is None, f"accepted, expected {error}"
@@ -467,4 +466,4 @@ def test_random_actions(seed: int) -> None:
     assert set(model.seen) >= EXPECTED, EXPECTED - set(model.seen)
     count = model.contracts.read(model.contracts.counter)["agreements"]
     assert count == len(model.agreements)
-    assert START < model.chain.now
+    assert model.chain.now > START

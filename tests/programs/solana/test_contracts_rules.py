@@ -113,7 +113,8 @@ def test_propose(contracts: Contracts, proposer: str) -> None:
     }
     state = contracts.read(agreement)
     same = set(event) & set(state) - {"seq"}
-    assert len(same) > 15 and all(state[key] == event[key] for key in same)
+    assert len(same) > 15
+    assert all(state[key] == event[key] for key in same)
     assert (state["proposer"], state["rent_payer"], state["status"]) == (key, key, PENDING)
     assert state["vault"] == contracts.vault(agreement)
     assert contracts.read(contracts.counter)["agreements"] == 1
@@ -345,9 +346,7 @@ def test_record_delivery_refuses(contracts: Contracts) -> None:
     ix = contracts.step("record_delivery", "alice", agreement, quantity=1, evidence=bytes(32))
     contracts.chain.at(10 * DAY + 1)
     refuses(contracts, ix, error="TooLate")
-    signed = contracts.signed(
-        sign_by=11 * DAY, fund_by=12 * DAY, deliver_by=13 * DAY
-    )
+    signed = contracts.signed(sign_by=11 * DAY, fund_by=12 * DAY, deliver_by=13 * DAY)
     ix = contracts.step("record_delivery", "alice", signed, quantity=1, evidence=bytes(32))
     refuses(contracts, ix, error="WrongStatus")
 
@@ -501,7 +500,9 @@ def test_fix_price(contracts: Contracts, feed: Pubkey, value: int, price: int) -
     settle = contracts.step("settle", "mallory", agreement)
     refuses(contracts, settle, error="PriceNotFixed")
     for round_ in (1, 3, 4, U64):
-        refuses(contracts, contracts.fix_price("bob", agreement, round_), error="NotFirstObservation")
+        refuses(
+            contracts, contracts.fix_price("bob", agreement, round_), error="NotFirstObservation"
+        )
     refuses(contracts, contracts.fix_price("bob", agreement, 0), error="TooEarly")
     ((name, event),) = events(contracts.send(contracts.fix_price("mallory", agreement, 2)))
     assert (name, event["round"], event["price"]) == ("PriceFixed", 2, price)
@@ -550,7 +551,9 @@ def test_price_that_the_ring_has_lost(contracts: Contracts, feed: Pubkey) -> Non
     for start in range(0, 96, 32):
         publish(contracts, feed, *((9, 10 * DAY + start + n) for n in range(32)))
     for round_ in (1, 2, 34):
-        refuses(contracts, contracts.fix_price("bob", agreement, round_), error="NotFirstObservation")
+        refuses(
+            contracts, contracts.fix_price("bob", agreement, round_), error="NotFirstObservation"
+        )
     contracts.chain.at(20 * DAY)
     refuses(contracts, contracts.fix_price("bob", agreement, 0), error="TooEarly")
     contracts.chain.at(20 * DAY + 1)

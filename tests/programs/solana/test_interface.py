@@ -58,7 +58,7 @@ def test_built_program_has_the_discriminators(program: str) -> None:
         low, high = re.escape(value[:4]), re.escape(value[4:])
         found = re.search(b"(?s)" + low + b".{0,12}?" + high, code) or value in code
         assert found, name
-    assert SELF_CALL == discriminator("anchor:event")[::-1]
+    assert discriminator("anchor:event")[::-1] == SELF_CALL
 
 
 @programs

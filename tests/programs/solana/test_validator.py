@@ -158,7 +158,9 @@ class Validator(Chain):
         found = wait_for("transaction", landed)
         meta = found["meta"]
         assert meta["err"] is None, meta
-        keys_used = [Pubkey.from_string(key) for key in found["transaction"]["message"]["accountKeys"]]
+        keys_used = [
+            Pubkey.from_string(key) for key in found["transaction"]["message"]["accountKeys"]
+        ]
         events = [
             event
             for group in meta["innerInstructions"]
@@ -230,7 +232,10 @@ def test_bets(validator: Validator) -> None:
     assert bets.read(market)["status"] == RESOLVED
     costs["claim"] = bets.send(bets.claim("bob", market, "alice", 0))
     costs["collect_fee"] = bets.send(bets.collect_fee("bob", market))
-    assert validator.balance(validator.token_account(wallet("alice").pubkey(), validator.token("usd"))) == 981
+    assert (
+        validator.balance(validator.token_account(wallet("alice").pubkey(), validator.token("usd")))
+        == 981
+    )
     costs["close_position"] = bets.send(bets.close_position("bob", market, "alice", 0))
     bets.send(bets.close_position("bob", market, "bob", 1))
     costs["close"] = bets.send(bets.close("bob", market))

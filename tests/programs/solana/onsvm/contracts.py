@@ -109,9 +109,13 @@ class Contracts:
 
     def signed_message(self, agreement: Pubkey, deadline: int) -> bytes:
         terms = self.read(agreement)["terms"]
-        return b"chainfold contracts sign" + bytes(self.interface.address) + bytes(
-            agreement
-        ) + terms + deadline.to_bytes(8, "little", signed=True)
+        return (
+            b"chainfold contracts sign"
+            + bytes(self.interface.address)
+            + bytes(agreement)
+            + terms
+            + deadline.to_bytes(8, "little", signed=True)
+        )
 
     def step(self, name: str, by: str, agreement: Pubkey, **args: Any) -> Instruction:
         """The instructions that want the caller and the agreement only."""

@@ -106,7 +106,8 @@ def perform(runner: Runner, step: dict[str, Any], where: str) -> None:
     try:
         receipt = runner.chain.send(ix, signers=signers)
     except Refused as refused:
-        assert refused.name == step.get("error"), f"{where}\n{refused}"
+        if refused.name != step.get("error"):
+            raise AssertionError(f"{where}\n{refused}") from refused
         return
     assert "error" not in step, f"{where}: accepted"
     if "events" not in step:
