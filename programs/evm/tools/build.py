@@ -28,6 +28,8 @@ PROGRAMS = {
     "Contracts": "src/Contracts.sol",
     "FeedAggregator": "src/FeedAggregator.sol",
     "Feeds": "src/Feeds.sol",
+    "Payouts": "src/Payouts.sol",
+    "Projects": "src/Projects.sol",
 }
 TEST_TOKENS = {"TestToken": "test/tokens/TestToken.sol"}
 
