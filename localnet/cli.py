@@ -9,14 +9,13 @@ import re
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
-from localnet.play import Sent, play
+from localnet.play import Sent, play, recorded
 from localnet.scenario import story
 from localnet.together import run, together
 from localnet.wallets import Cast
@@ -128,10 +127,10 @@ async def _traffic(
     if not rate:
         return
     counts: Counter[str] = Counter()
-    with (net.home / "traffic.jsonl").open("w", buffering=1) as record:
+    with recorded(net.home / "traffic.jsonl") as record:
 
         def note(sent: Sent) -> None:
-            record.write(json.dumps(asdict(sent)) + "\n")
+            record(sent)
             counts[f"{sent.chain} {'sent' if sent.ok else 'refused'}"] += 1
 
         async def report() -> None:

@@ -26,7 +26,7 @@ from localnet import child, ports
 from localnet.board import Board
 from localnet.cli import Rate
 from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
-from localnet.play import play
+from localnet.play import play, recorded
 from localnet.proof import proof
 from localnet.scenario import story
 from localnet.together import run, together
@@ -91,7 +91,8 @@ async def demo(options: Options) -> bool:
         say("indexer, API and Dagster")
         await _start_services(config, net, api, dagster, children)
         _urls(net, api, dagster)
-        players = net.players()
+        note = stack.enter_context(recorded(options.home / "traffic.jsonl"))
+        players = net.players(note)
         board = Board(config, players, sys.stdout)
         traffic = asyncio.ensure_future(
             play(players, lambda: story(net.cast, options.rate), options.seconds)

@@ -80,48 +80,59 @@ class Receipts:
 
     def __init__(self, web3: AsyncWeb3[Any], pause: float = 0.05) -> None:
         self.web3, self.pause = web3, pause
-        self.waiting: dict[HexBytes, asyncio.Future[Receipt]] = {}
-        self.height = -1
+        self.waiting: dict[str, asyncio.Future[Receipt]] = {}
+        self.seen: dict[str, Receipt] = {}
+        self.height: int | None = None
         self.task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Call before the first transaction is sent: receipts are read from here on."""
+        if self.height is None:
+            self.height = await self.web3.eth.block_number
 
     async def wait(self, tx: HexBytes, seconds: float = 60) -> Receipt:
         """The receipt of ``tx``, once a block has it. Raises Fatal after ``seconds``."""
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self.waiting[tx] = future
+        key = tx.to_0x_hex()
+        if key in self.seen:
+            return self.seen.pop(key)
+        future = self.waiting[key] = asyncio.get_running_loop().create_future()
         if self.task is None or self.task.done():
             self.task = asyncio.create_task(self._poll())
         try:
             return await asyncio.wait_for(future, seconds)
         except TimeoutError:
-            raise Fatal(
-                f"anvil: transaction {tx.to_0x_hex()} is in no block after {seconds:.0f} s"
-            ) from None
+            raise Fatal(f"anvil: transaction {key} is in no block after {seconds:.0f} s") from None
         finally:
-            self.waiting.pop(tx, None)
+            self.waiting.pop(key, None)
 
     async def _poll(self) -> None:
+        assert self.height is not None, "begin() comes first"
         try:
             while self.waiting:
                 tip = await self.web3.eth.block_number
-                if tip != self.height:
-                    self.height = tip
-                    for tx in list(self.waiting):
-                        await self._look(tx)
+                while self.height < tip:
+                    await self._read(self.height + 1)
+                    self.height += 1
                 await asyncio.sleep(self.pause)
         except Exception as error:
             for future in self.waiting.values():
                 if not future.done():
                     future.set_exception(error)
 
-    async def _look(self, tx: HexBytes) -> None:
+    async def _read(self, height: int) -> None:
         answer: Any = await self.web3.provider.make_request(
-            "eth_getTransactionReceipt", [tx.to_0x_hex()]
+            "eth_getBlockReceipts",  # pyright: ignore[reportArgumentType]
+            [hex(height)],
         )
-        raw = answer.get("result")
-        future = self.waiting.get(tx)
-        if raw and future is not None and not future.done():
-            ok = int(raw["status"], 16) == 1
-            future.set_result(Receipt(tx.to_0x_hex(), int(raw["blockNumber"], 16), ok))
+        for raw in answer["result"]:
+            tx = raw["transactionHash"]
+            receipt = Receipt(tx, height, int(raw["status"], 16) == 1)
+            future = self.waiting.get(tx)
+            if future is None:
+                # The block was faster than the answer to the one who sent it.
+                self.seen[tx] = receipt
+            elif not future.done():
+                future.set_result(receipt)
 
 
 async def deploy(web3: AsyncWeb3[Any]) -> Deployed:
@@ -129,6 +140,7 @@ async def deploy(web3: AsyncWeb3[Any]) -> Deployed:
     sender = wallets.deployer()
     chain_id = await web3.eth.chain_id
     wallet, receipts = Wallet(web3, sender, chain_id), Receipts(web3)
+    await receipts.begin()
     found: dict[str, str] = {}
     for nonce, name in enumerate(("Bets", "TestToken")):
         address = Web3.to_checksum_address(create_address(sender.address, nonce))
@@ -182,6 +194,7 @@ class EvmBets:
 
     async def fund(self, dollars: int = 1_000_000) -> None:
         """Gives each actor 100 ether, and the bettors USDC and an allowance for Bets."""
+        await self.receipts.begin()
         for name in self.cast:
             # anvil's own way to make ether: no transaction to wait for.
             await self.rpc("anvil_setBalance", [self.address(name), hex(100 * 10**18)])
@@ -222,6 +235,7 @@ class EvmBets:
         await self.rpc("evm_mine", [])
 
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
+        await self.receipts.begin()
         creator = self.address(terms.creator)
         async with self.opening[creator]:
             if creator not in self.nonces:
@@ -254,6 +268,7 @@ class EvmBets:
         return Web3.keccak(b"".join(w.to_bytes(32, "big") for w in words)).to_0x_hex()
 
     async def call(self, action: Action, market: str) -> Receipt:
+        await self.receipts.begin()
         call = self.prepare(action, market)
         tx = await self.wallet(action.actor).send(call, gas=_GAS[action.kind])
         return await self.receipts.wait(tx)

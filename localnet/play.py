@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from localnet.scenario import CLOSED, Action, Terms
@@ -177,6 +180,13 @@ class Player:
         async with market.changed:
             market.pending[action.phase] -= 1
             market.changed.notify_all()
+
+
+@contextmanager
+def recorded(file: Path) -> Iterator[Note]:
+    """Writes each transaction that is noted as a JSON line of ``file``."""
+    with file.open("w", buffering=1) as lines:
+        yield lambda sent: print(json.dumps(asdict(sent)), file=lines)
 
 
 async def play(

@@ -76,6 +76,7 @@ class Sender:
         self.client, self.chain, self.pause = client, chain, pause
         self.waiting: dict[Signature, asyncio.Future[Receipt]] = {}
         self.poll: asyncio.Task[None] | None = None
+        self.sent: set[Signature] = set()
         self.recent: tuple[float, Hash] | None = None
         self.lock = asyncio.Lock()
 
@@ -90,6 +91,12 @@ class Sender:
         """Sends without preflight, so that a refused transaction is on the chain too."""
         message = Message(list(instructions), signers[0].pubkey())
         signed = Transaction(list(signers), message, await self.blockhash())
+        while signed.signatures[0] in self.sent:
+            # The same call of the same wallet on the same blockhash is the same transaction.
+            await asyncio.sleep(self.pause)
+            self.recent = None
+            signed = Transaction(list(signers), message, await self.blockhash())
+        self.sent.add(signed.signatures[0])
         options = TxOpts(skip_preflight=True, preflight_commitment=Confirmed)
         signature = (await self.client.send_transaction(signed, options)).value
         return await self.wait(signature)
