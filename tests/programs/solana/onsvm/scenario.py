@@ -6,7 +6,9 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from onsvm.bets import Bets
-from onsvm.chain import START, Chain, Refused, wallet
+from onsvm.chain import START, SYSTEM, Chain, Refused, wallet
+from onsvm.contracts import Contracts
+from onsvm.feeds import Feeds
 
 TIMES = ("_at", "_by")
 
@@ -35,8 +37,8 @@ class Runner:
     def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
         raise NotImplementedError
 
-    def next_entity(self, by: str) -> Pubkey:
-        """The id that an entity opened now by `by` will have."""
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        """The id that an entity made now by `by` will have."""
         raise NotImplementedError
 
     def vaults(self) -> list[Pubkey]:
@@ -98,7 +100,7 @@ def perform(runner: Runner, step: dict[str, Any], where: str) -> None:
     args = {key: runner.given(value, key) for key, value in step.get("args", {}).items()}
     entity = None
     if "as" in step:
-        entity = runner.next_entity(step["by"])
+        entity = runner.next_entity(step["do"], step["by"])
         runner.names[entity] = step["as"]
         runner.entities[step["as"]] = entity
     ix = runner.instruction(step["do"], step["by"], args)
@@ -152,7 +154,7 @@ class BetsRunner(Runner):
         super().__init__(scenario)
         self.bets = Bets(self.chain)
 
-    def next_entity(self, by: str) -> Pubkey:
+    def next_entity(self, do: str, by: str) -> Pubkey:
         return self.bets.next_market(by)
 
     def vaults(self) -> list[Pubkey]:
@@ -175,4 +177,43 @@ class BetsRunner(Runner):
         return getattr(self.bets, do)(by, market, *args.values())
 
 
-RUNNERS: dict[str, type[Runner]] = {"bets": BetsRunner}
+class ContractsRunner(Runner):
+    program, entity = "contracts", "agreement"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.contracts = Contracts(self.chain)
+        self.feeds = Feeds(self.chain)
+        self.names[SYSTEM] = "none"
+
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        if do == "feeds.open":
+            return self.feeds.next_feed(by)
+        return self.contracts.next_agreement(by)
+
+    def vaults(self) -> list[Pubkey]:
+        return [self.contracts.vault(address) for address in self.entities.values()]
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        if do == "feeds.open":
+            return self.feeds.open(by, **args)
+        if do == "feeds.publish":
+            return self.feeds.publish(by, args["feed"], [tuple(o) for o in args["observations"]])
+        if do == "propose":
+            if args["feed"] == "none":
+                del args["feed"]
+            for name in ("seller", "buyer", "arbiter"):
+                args[name] = self.actor(args[name])
+            return self.contracts.propose(by, **args)
+        agreement = args.pop("agreement")
+        if do == "fund":
+            return self.contracts.fund(by, agreement)
+        if do == "fix_price":
+            return self.contracts.fix_price(by, agreement, args["round"])
+        if do == "withdraw":
+            self.actor(args["party"])
+            return self.contracts.withdraw(by, agreement, args["party"])
+        return self.contracts.step(do, by, agreement, **args)
+
+
+RUNNERS: dict[str, type[Runner]] = {"bets": BetsRunner, "contracts": ContractsRunner}
