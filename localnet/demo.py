@@ -43,6 +43,16 @@ class Options:
     seed: int
     seconds: float | None
     once: bool
+    usual_ports: bool
+
+    def port(self, usual: int, count: int = 1) -> int:
+        """The first of ``count`` neighbouring ports: the usual ones where they are free."""
+        if self.usual_ports:
+            with suppress(Fatal):
+                for i in range(count):
+                    ports.require_free(usual + i, "demo", "")
+                return usual
+        return ports.free(count)
 
 
 @click.command()
@@ -57,9 +67,13 @@ class Options:
     show_default=True,
     help="Folder for everything; what an earlier demo left there is removed.",
 )
-def main(once: bool, rate: float, seed: int, seconds: float | None, home: Path) -> None:
+@click.option("--free-ports", is_flag=True, help="Free ports, not the usual ones where free.")
+def main(
+    once: bool, rate: float, seed: int, seconds: float | None, home: Path, free_ports: bool
+) -> None:
     """All of chainfold on this machine, ended by Ctrl-C."""
-    options = Options(home.resolve(), rate, seed, seconds or (60 if once else None), once)
+    length = seconds or (60 if once else None)
+    options = Options(home.resolve(), rate, seed, length, once, not free_ports)
     try:
         passed = run(demo(options))
     except ChainfoldError as error:
@@ -78,8 +92,8 @@ async def demo(options: Options) -> bool:
         net = await stack.enter_async_context(
             Localnet(
                 options.home,
-                anvil_port=_preferred(ANVIL_PORT),
-                solana_port=_preferred(SOLANA_PORT, 2),
+                anvil_port=options.port(ANVIL_PORT),
+                solana_port=options.port(SOLANA_PORT, 2),
                 block_time=1.0,
                 cast=Cast(options.seed),
             )
@@ -87,7 +101,7 @@ async def demo(options: Options) -> bool:
         say("database: an embedded Postgres")
         config = stack.enter_context(_database(net.config))
         stack.push_async_callback(_stop_all, children := [])
-        api, dagster = _preferred(API_PORT), _preferred(DAGSTER_PORT)
+        api, dagster = options.port(API_PORT), options.port(DAGSTER_PORT)
         say("indexer, API and Dagster")
         await _start_services(config, net, api, dagster, children)
         _urls(net, api, dagster)
@@ -138,16 +152,6 @@ def _clear(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     marker.touch()
-
-
-def _preferred(port: int, count: int = 1) -> int:
-    """The usual port, else a free one."""
-    try:
-        for i in range(count):
-            ports.require_free(port + i, "demo", "")
-    except Fatal:
-        return ports.free(count)
-    return port
 
 
 @contextmanager
