@@ -69,17 +69,17 @@ class Field:
     doc: str = ""
 
     def select(self) -> sql.Composable:
-        """The expression that reads it in the form JSON wants."""
-        name = sql.Identifier(self.name)
+        """The expression that reads it, from the relation ``t``, in the form JSON wants."""
+        name, alias = sql.Identifier("t", self.name), sql.Identifier(self.name)
         match self.shape:
             case Shape.DECIMAL | Shape.JSON:
-                return sql.SQL("{}::text AS {}").format(name, name)
+                return sql.SQL("{}::text AS {}").format(name, alias)
             case Shape.TIME:
                 # RFC 3339 ends with year 9999; the raw seconds stand beside a time
                 return sql.SQL(
                     "CASE WHEN {} < " + _YEAR_10000 + " THEN replace(to_char({} AT TIME ZONE "
                     "'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), '.000000Z', 'Z') END AS {}"
-                ).format(name, name, name)
+                ).format(name, name, alias)
             case _:
                 return name
 

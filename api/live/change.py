@@ -36,14 +36,9 @@ class Message:
     frame: bytes
 
 
-# an event that was undone again before it was read has no row any more, and the block of its
-# position may be another one by now
 _READ = """
-SELECT c.cursor, c.chain, c.pos, c.block_hash, c.op, c.event,
-    coalesce(b.hash = c.block_hash, false)
-FROM change c
-LEFT JOIN block b ON b.chain = c.chain AND b.height = c.pos >> %(bits)s
-WHERE c.cursor > %(after)s AND c.cursor <= %(upto)s ORDER BY c.cursor LIMIT %(limit)s
+SELECT cursor, chain, pos, block_hash, op, event FROM change
+WHERE cursor > %(after)s AND cursor <= %(upto)s ORDER BY cursor LIMIT %(limit)s
 """
 _FIND = """
 SELECT cursor FROM change
@@ -56,25 +51,26 @@ async def read(
     connection: AsyncConnection[Any], catalog: Catalog, after: int, upto: int = (1 << 63) - 1
 ) -> tuple[list[Message], int]:
     """Messages of the next changes after ``after``, and the last cursor read (``after`` at the
-    end). To be called in a snapshot.
+    end).
 
-    An `apply` that is undone by now is left out: its `undo` follows.
+    An `apply` that is undone by now is left out: its `undo` follows. Each statement sees a state of
+    its own, so an event is read only together with the block that the change names.
     """
-    values = {"bits": ORDINAL_BITS, "after": after, "upto": upto, "limit": BATCH}
+    values = {"after": after, "upto": upto, "limit": BATCH}
     changes = await (await connection.execute(_READ, values)).fetchall()
     if not changes:
         return [], after
-    wanted: dict[str, list[tuple[str, Any]]] = {}
-    for _, chain, pos, _, op, event, canonical in changes:
-        if op == "apply" and canonical and event in catalog.events:
-            wanted.setdefault(event, []).append((chain, pos))
-    rows: dict[tuple[str, str, int], dict[str, Any]] = {}
+    wanted: dict[str, list[select.Place]] = {}
+    for _, chain, pos, block_hash, op, event in changes:
+        if op == "apply" and event in catalog.events:
+            wanted.setdefault(event, []).append((chain, pos, block_hash))
+    rows: dict[tuple[str, select.Place], dict[str, Any]] = {}
     for event, places in wanted.items():
-        for row in await select.at_positions(connection, catalog.events[event], places):
-            rows[event, row["chain"], int(row["pos"])] = row
+        for place, row in await select.in_blocks(connection, catalog.events[event], places):
+            rows[event, place] = row
     messages: list[Message] = []
-    for cursor, chain, pos, block_hash, op, event, canonical in changes:
-        row = rows.get((event, chain, pos)) if op == "apply" and canonical else None
+    for cursor, chain, pos, block_hash, op, event in changes:
+        row = rows.get((event, (chain, pos, block_hash))) if op == "apply" else None
         if event in catalog.events and (row is not None or op == "undo"):
             messages.append(_message(cursor, chain, pos, block_hash, op, event, row))
     return messages, changes[-1][0]

@@ -123,8 +123,7 @@ class Feed:
     async def _read(self, connection: AsyncConnection[Any]) -> None:
         """Takes in all changes there are."""
         while True:
-            async with connection.transaction():
-                messages, last = await change.read(connection, self._catalog, self.cursor)
+            messages, last = await change.read(connection, self._catalog, self.cursor)
             if last == self.cursor:
                 return
             self.cursor = last

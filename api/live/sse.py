@@ -104,7 +104,7 @@ async def frames(
             continue
         if not messages:
             await feed.news(HEARTBEAT)
-            if feed.ended == place:
+            if feed.ended == place and not feed.closed:
                 yield _BEAT
 
 

@@ -66,6 +66,28 @@ async def at_positions(
     return [_row(table.fields, row) for row in found]
 
 
+Place = tuple[str, int, str]
+"""Chain, position, block hash."""
+
+
+async def in_blocks(
+    connection: AsyncConnection[Any], table: Table, places: Sequence[Place]
+) -> list[tuple[Place, dict[str, Any]]]:
+    """The events of one table at these places, where the chain still has the block."""
+    statement = sql.SQL(
+        "SELECT p.pos, p.hash, t.chain, {} FROM {} AS t "
+        "JOIN unnest(%s::text[], %s::int8[], %s::text[]) AS p(chain, pos, hash) USING (chain, pos) "
+        "JOIN block b ON b.chain = p.chain AND b.height = p.pos >> {} AND b.hash = p.hash"
+    ).format(
+        sql.SQL(", ").join(f.select() for f in table.fields),
+        sql.Identifier(table.name),
+        sql.Literal(ORDINAL_BITS),
+    )
+    values = [list(column) for column in zip(*places, strict=True)]
+    found = await (await connection.execute(statement, values)).fetchall()
+    return [((row[2], row[0], row[1]), _row(table.fields, row[2:])) for row in found]
+
+
 def where(conditions: Sequence[Condition]) -> tuple[sql.Composed, list[Any]]:
     """The conditions joined, and their values in order."""
     parts: list[sql.Composable] = []
