@@ -114,10 +114,11 @@ def killed(mutant: Mutant, copy: Path) -> bool:
 
 
 def copy_of_project(folder: Path, job: int) -> Path:
-    """The project two levels below `folder`, with node_modules where it looks for them."""
+    """The project two levels below `folder`, and beside it what it imports."""
     copy = folder / str(job) / "programs" / "evm"
     shutil.copytree(EVM, copy, ignore=shutil.ignore_patterns("cache/invariant", "snapshots"))
-    (folder / str(job) / "node_modules").symlink_to(ROOT / "node_modules")
+    for beside in ("node_modules", "benchmarks"):
+        (folder / str(job) / beside).symlink_to(ROOT / beside)
     return copy
 
 

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 from onevm.node import Node
-from onevm.stage import CONTRACTS, Stage, scenarios
+from onevm.stage import CONTRACTS, VECTORS, Stage, scenarios
 
-ALL = [(program, scenario) for program in CONTRACTS for scenario in scenarios(program)]
+PROGRAMS = sorted(path.stem for path in VECTORS.glob("*.json"))
+ALL = [(program, scenario) for program in PROGRAMS for scenario in scenarios(program)]
+
+
+def test_every_program_is_known() -> None:
+    assert set(PROGRAMS) <= set(CONTRACTS)
 
 
 @pytest.mark.parametrize(

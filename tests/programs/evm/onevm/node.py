@@ -77,7 +77,8 @@ class Node:
         return answer["result"]
 
     def clock(self, time: int) -> None:
-        """The time of every block from the next on, until the next call."""
+        """The time of every block from the next on, until the next call; also an earlier one."""
+        self.rpc("evm_setTime", time)
         self.rpc("evm_setNextBlockTimestamp", time)
         self.rpc("anvil_setBlockTimestampInterval", 0)
 

@@ -11,8 +11,14 @@ from web3.contract import Contract
 from onevm.node import ROOT, Node, Outcome, account
 
 VECTORS = ROOT / "programs" / "vectors"
-# What each program's contract and the view of its stored entity are called.
-CONTRACTS = {"bets": ("Bets", "getMarket")}
+# What each program's contract, the view of its stored entity, and the programs that its
+# constructor is given, are called.
+CONTRACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "bets": ("Bets", "getMarket", ()),
+    "feeds": ("Feeds", "getFeed", ()),
+    "contracts": ("Contracts", "getAgreement", ("feeds",)),
+    "payouts": ("Payouts", "getPool", ("feeds",)),
+}
 ZERO = "0x" + "00" * 20
 
 
@@ -34,8 +40,10 @@ class Stage:
 
     def __init__(self, node: Node, program: str, scenario: dict[str, Any]) -> None:
         self.node, self.scenario = node, scenario
-        name, self.view = CONTRACTS[program]
-        self.program = node.deploy(name)
+        name, self.view, needs = CONTRACTS[program]
+        self.programs = {other: node.deploy(CONTRACTS[other][0]) for other in needs}
+        self.program = node.deploy(name, *(self.programs[other].address for other in needs))
+        self.programs[program] = self.program
         self.tokens: dict[str, Contract] = {
             symbol: node.deploy("TestToken") for symbol in scenario["tokens"]
         }
@@ -61,7 +69,9 @@ class Stage:
                     _, fields = outcome.events[0]
                     self.ids[step["as"]] = next(iter(fields.values()))
                 if "events" in step:
-                    assert self.neutral(outcome) == self.expected(step["events"]), where
+                    program, _ = self.entry(step)
+                    wanted = self.expected(program, step["events"])
+                    assert self.neutral(outcome) == wanted, where
             for actor, balances in step.get("balances", {}).items():
                 for symbol, amount in balances.items():
                     assert self.balance(symbol, account(actor).address) == int(amount), where
@@ -82,15 +92,21 @@ class Stage:
             self.funded.add(actor)
             for token in self.tokens.values():
                 self.node.send(actor, token, "approve", self.program.address, 2**256 - 1)
-        name = camel(step["do"])
-        inputs = self.function(name)["inputs"]
+        program, name = self.entry(step)
+        inputs = self.function(program, name)["inputs"]
         given = step.get("args", {})
         return self.node.send(
-            actor, self.program, name, *(self.argument(item, given) for item in inputs)
+            actor, program, name, *(self.argument(item, given) for item in inputs)
         )
 
-    def function(self, name: str) -> dict[str, Any]:
-        found = [e for e in self.program.abi if e["type"] == "function" and e["name"] == name]
+    def entry(self, step: dict[str, Any]) -> tuple[Contract, str]:
+        """The contract and function of a step; `program.function` is another program's."""
+        program, _, name = step["do"].rpartition(".")
+        return self.programs[program] if program else self.program, camel(name)
+
+    @staticmethod
+    def function(program: Contract, name: str) -> dict[str, Any]:
+        found = [e for e in program.abi if e["type"] == "function" and e["name"] == name]
         assert len(found) == 1, f"no function {name}"
         return dict(found[0])
 
@@ -99,6 +115,16 @@ class Stage:
         if item["type"] == "tuple":
             return tuple(self.argument(member, given) for member in item["components"])
         field = snake(item["name"])
+        if item["type"] == "tuple[]":
+            # A list's structs are written as their members in a row.
+            names = [snake(member["name"]) for member in item["components"]]
+            return [
+                tuple(
+                    self.argument(member, dict(zip(names, row, strict=True)))
+                    for member in item["components"]
+                )
+                for row in given[field]
+            ]
         return self.value(item["type"], field, given[field])
 
     def value(self, kind: str, field: str, value: Any) -> Any:
@@ -113,20 +139,24 @@ class Stage:
                 return self.tokens[value].address
             return ZERO if value in (None, "zero") else account(value).address
         if kind == "bytes32":
+            if value == "none":
+                return bytes(32)
             return self.ids[value] if value in self.ids else bytes.fromhex(value[2:])
         if kind in ("string", "bool"):
             return value
         number = int(value)
         return number + self.start if re.search(r"_(at|by)$", field) else number
 
-    def expected(self, listed: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    def expected(
+        self, program: Contract, listed: list[dict[str, Any]]
+    ) -> list[tuple[str, dict[str, Any]]]:
         """A step's `events` as the chain has them."""
         events: list[tuple[str, dict[str, Any]]] = []
         for event in listed:
             ((name, fields),) = event.items()
             kinds = {
                 snake(item["name"]): item["type"]
-                for entry in self.program.abi
+                for entry in program.abi
                 if entry["type"] == "event" and entry["name"] == name
                 for item in entry["inputs"]
             }
@@ -143,7 +173,7 @@ class Stage:
     def stored(self, entity: str) -> dict[str, tuple[str, Any]]:
         """Field → (type, value) of a stored entity."""
         value = self.program.functions[self.view](self.ids[entity]).call()
-        (output,) = self.function(self.view)["outputs"]
+        (output,) = self.function(self.program, self.view)["outputs"]
         members = zip(output["components"], value, strict=True)
         return {snake(item["name"]): (item["type"], member) for item, member in members}
 
