@@ -2,6 +2,7 @@
 
 import warnings
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -41,7 +42,9 @@ with warnings.catch_warnings():
             "Any order, any number of times: the coverage ledger takes each height in once."
         ),
     )
-    def chain_events(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult:
+    def chain_events(
+        context: dg.AssetExecutionContext, project: Project
+    ) -> dg.MaterializeResult[Any]:
         with failures.told(context.retry_number), project.opened() as opened:
             wanted = [parse(key) for key in context.partition_keys]
             reports = ingest.take_in(opened, wanted, project.last_heights)

@@ -11,7 +11,7 @@ from indexer.errors import Fatal, Retryable
 from indexer.log.database import translated
 
 ATTEMPTS = 5
-_WAIT = 2.0
+WAIT = 2.0
 """Seconds before the first retry where the other side named none; it doubles each time."""
 
 
@@ -22,7 +22,7 @@ def told(retry_number: int) -> Generator[None]:
         with translated():
             yield
     except Retryable as error:
-        wait = error.after if error.after is not None else _WAIT * 2**retry_number
+        wait = error.after if error.after is not None else WAIT * 2**retry_number
         raise dg.RetryRequested(max_retries=ATTEMPTS, seconds_to_wait=wait) from error
     except Fatal as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error

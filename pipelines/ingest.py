@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from indexer import backfill, ingest
@@ -113,7 +113,7 @@ def lacking(opened: Store, ranges: Iterable[HeightRange]) -> set[HeightRange]:
 
 
 @asynccontextmanager
-async def _reader(opened: Store, chain: str) -> AsyncIterator[Reader]:
+async def _reader(opened: Store, chain: str) -> AsyncGenerator[Reader]:
     reader = ingest.reader(opened.config.chains[chain], opened.schema, opened.sources_on(chain))
     try:
         yield reader

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ RANGE_SIZE = 10_000
 """Heights in a partition: a day and a half of an EVM chain's 12 s blocks, an hour of slots."""
 
 
-class Project(dg.ConfigurableResource):
+class Project(dg.ConfigurableResource[None]):
     """One chainfold.toml as the pipelines see it.
 
     What is left empty comes from the environment (``CHAINFOLD_CONFIG``, ``DATABASE_URL``,
@@ -48,7 +48,7 @@ class Project(dg.ConfigurableResource):
         return dataclasses.replace(loaded, database=database)
 
     @contextmanager
-    def opened(self) -> Iterator[Store]:
+    def opened(self) -> Generator[Store]:
         """The store, ready to read and write."""
         with store.opened(self.load()) as opened:
             yield opened

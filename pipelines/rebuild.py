@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -53,7 +53,7 @@ def main(
     Exit code 0 when every asset check passed and, with --compare, every table is equal.
     """
     warnings.simplefilter("ignore", dg.BetaWarning)
-    logging.getLogger("dagster").setLevel(logging.ERROR)
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     try:
         own = configuration.load(file)
         target = Project(
@@ -64,7 +64,7 @@ def main(
             lake_dir=str(lake_dir) if lake_dir else None,
         )
         ok = rebuild(own, target, fresh=fresh, with_lake=with_lake, compared=compared)
-    except (ChainfoldError, dg.Failure) as error:
+    except ChainfoldError as error:
         click.echo(f"rebuild: {error}", err=True)
         sys.exit(1)
     sys.exit(0 if ok else 1)
@@ -139,8 +139,13 @@ def _materialise(target: Project, ranges: list[HeightRange], with_lake: bool) ->
         ok = True
         for job, tags in steps:
             result = defs.resolve_job_def(job).execute_in_process(
-                run_config=_run_config(target), instance=instance, tags=tags
+                run_config=_run_config(target),
+                instance=instance,
+                tags=tags,
+                raise_on_error=False,
             )
+            if not result.success:
+                raise Fatal(_why(result))
             for event in result.get_asset_materialization_events()[-1:]:
                 told = event.materialization.metadata
                 click.echo(
@@ -149,21 +154,38 @@ def _materialise(target: Project, ranges: list[HeightRange], with_lake: bool) ->
                 )
             for check in result.get_asset_check_evaluations():
                 ok &= check.passed
+                if not check.passed:
+                    _say(False, f"{check.check_name}: {check.description}")
+                    continue
                 for name, value in check.metadata.items():
-                    _say(check.passed, f"{check.check_name}: {name}: {value.value}")
+                    _say(True, f"{check.check_name}: {name}: {value.value}")
     click.echo(f"rebuild: done in {monotonic() - started:.1f} s")
     return ok
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The line that the failed step told."""
+    for event in result.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return data.user_failure_data.description
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return " ".join(error.message.split(": ", 1)[-1].split())
+    return "the run failed: see its log in Dagster"
 
 
 def _run_config(target: Project) -> dict[str, Any]:
     return {
         "resources": {"project": {"config": target.model_dump(exclude_none=True)}},
-        "loggers": {"console": {"config": {"log_level": "ERROR"}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
 
 
 @contextmanager
-def _server(*configs: Config) -> Iterator[None]:
+def _server(*configs: Config) -> Generator[None]:
     """Keeps an embedded server up between the steps."""
     embedded = next((c for c in configs if c.database.url is None), None)
     if embedded is None:

@@ -1,5 +1,7 @@
 """The asset `lake`: events and folds for analysts, as Parquet and DuckDB."""
 
+from typing import Any
+
 import dagster as dg
 
 from pipelines import failures
@@ -18,7 +20,7 @@ from pipelines.project import Project
         "highest finalized height without a gap below. Adds only what became final since."
     ),
 )
-def lake(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult:
+def lake(context: dg.AssetExecutionContext, project: Project) -> dg.MaterializeResult[Any]:
     with failures.told(context.retry_number), project.opened() as opened:
         folder = project.lake(opened.config)
         done = export(opened, folder, project.heights_per_range)

@@ -49,7 +49,11 @@ def merge(
     ``before`` stands.
     """
     spill = lake / ".spill"
-    settings = {"memory_limit": MEMORY, "threads": 2, "temp_directory": str(spill)}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": 2,
+        "temp_directory": str(spill),
+    }
     with duckdb.connect(config=settings) as connection:
         for table in fold.tables:
             shape = tables.of_event(table)

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from indexer import config, store
 from indexer.backfill import backfill
 from indexer.follow import Follower
+from pipelines import failures
+from pipelines.lake import files
 from pipelines.rebuild import main
 
 
@@ -80,6 +82,19 @@ def test_its_own_schema_is_never_dropped(
     done = run(monkeypatch, config_file, own, "--fresh")
     assert done.exit_code == 1
     assert "need another database" in done.output
+
+
+def test_what_does_not_pass_in_time_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, config_file: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(failures, "ATTEMPTS", 1)
+    monkeypatch.setattr(failures, "WAIT", 0.01)
+    with files.only_writer(tmp_path):
+        done = run(monkeypatch, config_file, postgres_url, "--lake", "--lake-dir", str(tmp_path))
+    assert done.exit_code == 1
+    assert done.output.strip().splitlines()[-1] == (
+        f"rebuild: lake {tmp_path}: another export is writing: try again later"
+    )
 
 
 def test_a_database_that_does_not_answer_is_one_line(
