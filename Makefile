@@ -77,12 +77,13 @@ clean: ## forgets the local chains, the embedded database and build output
 	  "$$uv" pip install --quiet --python $(PY) --no-deps --editable .
 	@touch $@
 
+# Not `npm ci`: newer ones refuse a lock file that lacks the optional packages of other platforms.
 node_modules/.ready: package-lock.json
 	@node -e 'process.versions.node.split(".")[0] >= 20 || process.exit(1)' 2>/dev/null || { \
 	  echo "chainfold needs Node 20 or later, this is $$(node --version 2>/dev/null || echo none)" >&2; \
 	  exit 1; }
 	@echo "setup: npm packages" >&2
-	@npm ci --silent --no-audit --no-fund >&2
+	@npm install --no-save --silent --no-audit --no-fund >&2
 	@touch $@
 
 # What builds Solana programs where Solana's own tools are not installed. Never a reason to stop:

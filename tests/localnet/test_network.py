@@ -92,7 +92,7 @@ async def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
 async def test_anvil_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localnet.anvil.ROOT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Fatal, match=r"anvil is not installed: run `npm ci`"):
+    with pytest.raises(Fatal, match=r"anvil is not installed: run `npm install`"):
         async with Localnet(tmp_path, chains=["anvil"]):
             pass
 
