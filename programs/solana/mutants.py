@@ -6,7 +6,7 @@ mutant: a copy of the workspace in which the condition always holds, built, on w
 the crate run until the first failure. Prints a table; exit code 1 when a mutant survives, 3
 without the toolchain (see build.py).
 
---only TEXT tries the mutants whose line holds TEXT.
+--only TEXT tries the mutants whose file, line and check hold TEXT.
 """
 
 import argparse
@@ -69,18 +69,20 @@ def mutant(name: str, source: str, start: int, end: int, changed: str) -> Mutant
     return Mutant(name, source.count("\n", 0, start) + 1, text, changed)
 
 
-def tests_of(path: str) -> list[Path]:
+def tests_of(path: str) -> list[str]:
     """The tests that may notice, the quickest first."""
     crates = build.PROGRAMS if path.startswith("kit/") else (path.split("/")[0],)
     files: list[Path] = []
     for kind in ("accounts", "rules", "property"):
         files += [TESTS / f"test_{crate}_{kind}.py" for crate in crates]
-    files.append(TESTS / "test_linker.py")
-    return [file for file in files if file.exists()]
+    chosen = [str(file) for file in files if file.exists()]
+    if path == "kit/src/int.rs":
+        chosen.append(f"{TESTS / 'test_linker.py'}::test_mul_div")
+    return chosen
 
 
-def survives(candidate: Mutant, workspace: Path) -> bool:
-    """Builds the mutant in `workspace` and tests it."""
+def killer(candidate: Mutant, workspace: Path) -> str | None:
+    """Builds the mutant in `workspace` and tests it; the test that notices."""
     target = workspace / candidate.path
     original = target.read_text()
     target.write_text(candidate.source)
@@ -91,7 +93,7 @@ def survives(candidate: Mutant, workspace: Path) -> bool:
             build.build_with_linker(crate, workspace, workspace / "artifacts", environment)
         command = [sys.executable, "-m", "pytest", "-p", "no:pytest_anchorpy", "-x", "-q"]
         done = subprocess.run(
-            [*command, "--import-mode=importlib", *map(str, tests_of(candidate.path))],
+            [*command, "--import-mode=importlib", *tests_of(candidate.path)],
             env=os.environ | {"CHAINFOLD_SOLANA": str(workspace)},
             cwd=HERE.parents[1],
             capture_output=True,
@@ -99,7 +101,10 @@ def survives(candidate: Mutant, workspace: Path) -> bool:
         )
         if done.returncode not in (0, 1):
             raise SystemExit(done.stdout + done.stderr)
-        return done.returncode == 0
+        if done.returncode == 0:
+            return None
+        failed = re.search(r"^(?:FAILED|ERROR) \S*?(test_\w+\.py::\S+)", done.stdout, flags=re.M)
+        return failed[1] if failed else "?"
     finally:
         target.write_text(original)
 
@@ -107,7 +112,9 @@ def survives(candidate: Mutant, workspace: Path) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crates", nargs="*", default=["kit", *build.PROGRAMS], metavar="CRATE")
-    parser.add_argument("--only", default="", help="mutants whose check holds this text")
+    parser.add_argument(
+        "--only", default="", help="mutants whose file, line and check hold this text"
+    )
     options = parser.parse_args()
     if not build.has_linker():
         print(build.MISSING)
@@ -118,7 +125,7 @@ def main() -> int:
         for path in files
         if str(path.relative_to(HERE)) not in SKIPPED
         for candidate in mutants_of(path)
-        if options.only in candidate.text
+        if options.only in f"{candidate.path}:{candidate.line} {candidate.text}"
     ]
     survivors = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -127,13 +134,13 @@ def main() -> int:
         shutil.copytree(HERE, workspace, ignore=ignored)
         for number, candidate in enumerate(candidates, 1):
             begin = time.monotonic()
-            alive = survives(candidate, workspace)
-            survivors += alive
-            verdict = "SURVIVES" if alive else "killed"
+            test = killer(candidate, workspace)
+            survivors += test is None
+            verdict = "killed" if test else "SURVIVES"
             seconds = time.monotonic() - begin
             where = f"{candidate.path}:{candidate.line}"
-            shown = f"{number:3}/{len(candidates)} {verdict:8} {seconds:5.1f} s  {where:45}"
-            print(shown, candidate.text, flush=True)
+            print(f"{number:3}/{len(candidates)} {verdict:8} {seconds:5.1f} s  {where:45}", end=" ")
+            print(f"{candidate.text}  by {test}" if test else candidate.text, flush=True)
             # a mutant's artifacts must not stand in for the next one's
             for program in build.PROGRAMS:
                 shutil.copyfile(

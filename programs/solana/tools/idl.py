@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes programs/interfaces/CRATE.idl.json from a program's source: idl.py CRATE…
+"""Writes programs/interfaces/CRATE.idl.json from a program's source: idl.py [CRATE…]
 
 Reads the source's regular forms (`kit::accounts!`, `kit::args!`, `kit::event!`, `kit::state!`
 structs, error enums); the rest of the source does not matter to it. The form is Anchor's up to
@@ -15,6 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent.parent
 INTERFACES = HERE.parent / "interfaces"
+PROGRAMS = ("bets", "feeds", "contracts")
 
 TYPES = {
     "Address": "publicKey", "Text": "string", "Bool": "bool", "U16": "u16", "U32": "u32",
@@ -164,5 +165,5 @@ def render(crate: str, workspace: Path = HERE) -> str:
 
 
 if __name__ == "__main__":
-    for crate in sys.argv[1:]:
+    for crate in sys.argv[1:] or PROGRAMS:
         (INTERFACES / f"{crate}.idl.json").write_text(render(crate))
