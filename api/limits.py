@@ -50,8 +50,8 @@ class BodyLimit:
 class RateLimit:
     """Lets an address send ``rate`` requests per second, after a burst of twice as many.
 
-    ``rate`` 0 is no limit. Behind a proxy, run uvicorn's ``--forwarded-allow-ips`` so that the
-    client's address is the one seen.
+    ``rate`` 0 is no limit. Behind a proxy, name its address in $FORWARDED_ALLOW_IPS (uvicorn's),
+    so that the client's is the one seen.
     """
 
     def __init__(self, app: ASGIApp, rate: float) -> None:
