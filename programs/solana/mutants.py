@@ -112,9 +112,7 @@ def killer(candidate: Mutant, workspace: Path) -> str | None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crates", nargs="*", default=["kit", *build.PROGRAMS], metavar="CRATE")
-    parser.add_argument(
-        "--only", default="", help="mutants whose file, line and check hold this text"
-    )
+    parser.add_argument("--only", default="", help="see above")
     options = parser.parse_args()
     if not build.has_linker():
         print(build.MISSING)
