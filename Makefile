@@ -25,7 +25,7 @@ demo: .venv/.ready node_modules/.ready ## both chains, traffic, indexer, API and
 	@exec $(PY) -m localnet.demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup ## the whole test suite (TESTS=tests/localnet for a part)
-	@$(PY) -m pytest -p no:pytest_anchorpy -n $(WORKERS) $(TESTS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(TESTS) $(ARGS)
 
 check: setup ## formats, lint, types
 	@$(PY) -m ruff format --check .

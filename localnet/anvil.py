@@ -33,7 +33,8 @@ def binary() -> Path:
     found = shutil.which("anvil")
     if found is None:
         raise Fatal(
-            f"anvil is not installed: run `npm install` in {ROOT}, or install Foundry (getfoundry.sh)"
+            f"anvil is not installed: run `npm install` in {ROOT}, "
+            "or install Foundry (getfoundry.sh)"
         )
     return Path(found)
 
