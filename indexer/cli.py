@@ -56,3 +56,7 @@ class _Lazy(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """Money and agreements on Solana and EVM chains; the backend is a fold over the chain."""
     ctx.obj = config
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
     chains = [c for c in config.chains if config.programs_on(c) and (not only or c in only)]
     from indexer.progress import reporter
 
+    gc.set_threshold(100_000)  # parsed JSON is acyclic: looking for cycles in it only costs
     with store.opened(config) as opened, reporter(sys.stderr) as report:
 
         async def run() -> None:
