@@ -1,7 +1,7 @@
 """Indexing a history against only downloading it: what index_evm and index_solana share.
 
 ``ratio``: seconds of `chainfold index --until TIP` (process start to exit; everything committed in
-Postgres with fsync, synchronous_commit and full_page_writes on, folds and indexes included) over
+Postgres with fsync, synchronous_commit and full_page_writes on, folds included) over
 seconds of a bare loop that downloads the same answers with the same HTTP client and throws them
 away unparsed. The two alternate; the ratio is of the medians.
 """

@@ -48,4 +48,4 @@ def _call(id_: int, method: str, *params: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    measure("index_evm", "evm", download, 200_000, 500)
+    measure("index_evm", "evm", download, 200_000, 20)

@@ -36,6 +36,7 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
     from indexer.progress import reporter
 
     gc.set_threshold(100_000)  # parsed JSON is acyclic: looking for cycles in it only costs
+    _leave_pandas_out()
     with store.opened(config) as opened, reporter(sys.stderr) as report:
 
         async def run() -> None:
@@ -55,6 +56,18 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
                 await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
         asyncio.run(run())
+
+
+def _leave_pandas_out() -> None:
+    """pyarrow imports pandas at its first array, to know a Series when it sees one: a second and
+    60 MB for what the indexer never has."""
+    import pyarrow as pa
+
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        pa.array([0])
+    finally:
+        del sys.modules["pandas"]
 
 
 async def _until(stop: asyncio.Event) -> None:

@@ -194,7 +194,8 @@ class _Head:
             row = writer.head(self.connection, store.log, chain)
             assert row is not None
         self.height, self.hash, _ = row
-        if self.of.until is None or self.of.until > tip.finalized:
+        if not self.of.once and self.of.until is None:
+            # a batch job builds them only if it meets a reorg: bulk loads go faster without
             await asyncio.to_thread(store.index_for_undo, self.connection)
 
     async def follow(self, tip: Tip) -> None:
@@ -334,6 +335,7 @@ class _Head:
     async def _undo(self, ancestor: int) -> None:
         def work() -> int:
             with database.translated():
+                self.of.store.index_for_undo(self.connection)
                 return undo(
                     self.connection,
                     self.of.store.log,

@@ -18,7 +18,6 @@ _SETTINGS = {
     "max_wal_size": "'4GB'",
     "shared_buffers": "'256MB'",
     "checkpoint_timeout": "'15min'",
-    "wal_compression": "on",
     "max_connections": "100",
 }
 """Of the embedded server only. Durability (fsync, synchronous_commit, full_page_writes) is
