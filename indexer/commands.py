@@ -63,11 +63,17 @@ def _leave_pandas_out() -> None:
     60 MB for what the indexer never has."""
     import pyarrow as pa
 
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    class NoPandas:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name)
+
+    finder: Any = NoPandas()
+    sys.meta_path.insert(0, finder)
     try:
         pa.array([0])
     finally:
-        del sys.modules["pandas"]
+        sys.meta_path.remove(finder)
 
 
 async def _until(stop: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ import click
 from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
 from localnet.play import Sent, play, recorded
 from localnet.scenario import story
-from localnet.together import run, together
+from localnet.together import leave, run, together
 from localnet.wallets import Cast
 
 
@@ -110,6 +110,7 @@ def localnet(
         config=config_out,
     )
     run(_serve(net, traffic, seconds, sys.stdout))
+    leave(0)
 
 
 async def _serve(net: Localnet, rate: float, seconds: float | None, out: TextIO) -> None:

@@ -29,7 +29,7 @@ from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
 from localnet.play import play, recorded
 from localnet.proof import proof
 from localnet.scenario import story
-from localnet.together import run, together
+from localnet.together import leave, run, together
 from localnet.wallets import Cast
 
 API_PORT = 8080
@@ -79,8 +79,7 @@ def main(
     except ChainfoldError as error:
         click.secho(f"demo: {error}", err=True, fg="red")
         sys.exit(1)
-    if once and not passed:
-        sys.exit(1)
+    leave(1 if once and not passed else 0)
 
 
 async def demo(options: Options) -> bool:

@@ -37,7 +37,7 @@ from web3 import Web3
 
 from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, network, solananode, svm
-from localnet.together import run
+from localnet.together import leave, run
 from localnet.wallets import Cast, deployer, keypair
 
 MARKETS = 50
@@ -321,6 +321,7 @@ def main(kind: str, events: int, per_block: int, home: Path) -> None:
             await asyncio.Event().wait()
 
     run(serve())
+    leave(0)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 _T = TypeVar("_T")
 
@@ -36,3 +38,14 @@ def run(main: Coroutine[Any, Any, _T]) -> _T | None:
             return None
 
     return asyncio.run(guarded())
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process at once, after all that it started was ended.
+
+    A cancelled web3 call leaves a thread behind that waits for a lock nobody will give it
+    (``web3._utils.async_caching.async_lock``); Python would wait for that thread for ever.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -21,6 +21,7 @@ from pipelines.lake import proof
 from pipelines.lake.export import export
 from pipelines.project import Project
 
+RANGE = 25  # heights in a partition
 _LIMIT = 120.0
 """Seconds until what was sent is final, on a busy machine."""
 
@@ -38,7 +39,8 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
             }
             # anvil mines a block for each transaction only
             runner.run(made.evm.client.rpc("anvil_mine", [hex(40)]))
-            runner.run(_until_final(made, last["solana"]))
+            # and a whole range of partitions, should the bets have come quickly
+            runner.run(_until_final(made, max(last["solana"], 2 * RANGE)))
             yield made
         finally:
             runner.run(made.__aexit__(None, None, None))
@@ -77,7 +79,7 @@ def test_both_chains_in_any_order(net: Localnet, postgres_url: str, tmp_path: Pa
             config_file=str(net.config),
             database_url=postgres_url,
             database_schema=name,
-            range_size=25,
+            range_size=RANGE,
             lake_dir=str(tmp_path / name),
         )
         for name in ("in_order", "shuffled")
