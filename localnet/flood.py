@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import sys
 import time
@@ -202,7 +203,7 @@ async def solana_history(home: Path, events: int, per_block: int) -> AsyncIterat
     async with node:
         failed = [e for e in node.process(list(_openings(bettors)), per_slot=per_block) if e]
         bets = _bets(bettors, events)
-        while part := [tx for tx, _ in zip(bets, range(10_000), strict=False)]:
+        while part := list(itertools.islice(bets, 10_000)):
             failed += [e for e in node.process(part, per_slot=per_block) if e]
         if failed:
             raise Fatal(f"solana: {len(failed)} of the flood's transactions failed: {failed[0]}")
