@@ -12,7 +12,7 @@ TESTS ?=
 WORKERS ?= 2
 SBF_PACKAGES := rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22
 
-.PHONY: help setup demo test check format programs mutants bench clean
+.PHONY: help setup demo test test-slow check format programs mutants bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -25,7 +25,10 @@ demo: .venv/.ready node_modules/.ready ## both chains, traffic, indexer, API and
 	@exec $(PY) -m localnet.demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup ## the whole test suite (TESTS=tests/localnet for a part)
-	@$(PY) -m pytest -n $(WORKERS) $(TESTS) $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n $(WORKERS) $(TESTS) $(ARGS)
+
+test-slow: setup ## what `make test` leaves out for its length
+	@$(PY) -m pytest -m slow $(TESTS) $(ARGS)
 
 check: setup ## formats, lint, types
 	@$(PY) -m ruff format --check .
