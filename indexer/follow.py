@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from indexer import backfill, ingest
+from indexer.ancestor import common
 from indexer.chains.raw import Tip
 from indexer.chains.reader import Reader
 from indexer.decode.batch import Batch
@@ -22,7 +23,6 @@ from indexer.store import Store
 
 _POLL = 1.0  # seconds between looks at the tip when no subscription wakes us
 _LOCK_POLL = 0.5
-_WALK = 64  # block rows compared with the node in one call
 _ATTEMPTS_ONCE = 8
 
 
@@ -307,23 +307,14 @@ class _Head:
         chain, log = self.of.chain, self.of.store.log
         row = writer.head(self.connection, log, chain)
         assert row is not None
-        below, finalized = row[0], row[2]
-        while True:
-            rows = run(
-                self.connection,
-                f"SELECT height, hash FROM {log.table('block')} WHERE chain = %s "
-                "AND height <= %s AND height >= %s ORDER BY height DESC LIMIT %s",
-                [chain, below, finalized, _WALK],
-            ).fetchall()
-            nodes = await self.reader.blocks([r[0] for r in rows])
-            for (height, hash_), block in zip(rows, nodes, strict=True):
-                if block is not None and block.hash == hash_:
-                    await self._undo(height)
-                    return
-            if len(rows) < _WALK:
-                break
-            below = rows[-1][0] - 1
-        if not rows and finalized < min(s.start for s in self.of.store.sources_on(chain)):
+        height, _, finalized = row
+        found = await common(self.connection, log, self.reader, chain, finalized, height)
+        if found.height is not None:
+            await self._undo(found.height)
+            return
+        if found.newest is None and finalized < min(
+            s.start for s in self.of.store.sources_on(chain)
+        ):
             await self._undo(finalized)  # nothing of the chain before our first block is known
             return
         raise Fatal(

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
-
-from psycopg import Connection
 
 from indexer import ingest
-from indexer.chains.reader import Reader
+from indexer.ancestor import common
 from indexer.errors import Fatal
 from indexer.log import database, writer
 from indexer.log.database import run
 from indexer.log.undo import undo
 from indexer.store import Store
-
-_WALK = 64  # block rows compared with the node in one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +43,11 @@ async def _repair(store: Store, chain: str) -> Repaired:
             head = writer.head(connection, store.log, chain)
             if head is None:
                 return Repaired(chain, None, 0)
-            ancestor = await _ancestor(store, connection, reader, chain, head[0])
-            if ancestor is None:
+            before = min(s.start for s in store.sources_on(chain)) - 1
+            found = await common(connection, store.log, reader, chain, 0, head[0])
+            ancestor = before if found.height is None else found.height
+            newest = head[0] if found.newest is None else found.newest
+            if ancestor >= newest:
                 return Repaired(chain, None, 0)
             store.index_for_undo(connection)
             events = undo(connection, store.log, store.unmerges, chain, ancestor)
@@ -62,27 +60,3 @@ async def _repair(store: Store, chain: str) -> Repaired:
             return Repaired(chain, ancestor, events)
     finally:
         await reader.aclose()
-
-
-async def _ancestor(
-    store: Store, connection: Connection[Any], reader: Reader, chain: str, head: int
-) -> int | None:
-    """The highest stored block that the nodes have; None where that is the newest one."""
-    newest: int | None = None
-    below = head
-    while True:
-        rows = run(
-            connection,
-            f"SELECT height, hash FROM {store.log.table('block')} WHERE chain = %s "
-            "AND height <= %s ORDER BY height DESC LIMIT %s",
-            [chain, below, _WALK],
-        ).fetchall()
-        if not rows:
-            before = min(s.start for s in store.sources_on(chain)) - 1
-            return before if head > before else None
-        newest = rows[0][0] if newest is None else newest
-        nodes = await reader.blocks([height for height, _ in rows])
-        for (height, hash_), block in zip(rows, nodes, strict=True):
-            if block is not None and block.hash == hash_:
-                return None if height == newest else height
-        below = rows[-1][0] - 1

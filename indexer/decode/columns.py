@@ -154,11 +154,6 @@ def window(flat: Bytes, starts: NDArray[np.int64], width: int) -> Bytes:
     return flat[starts[:, None] + np.arange(width)]
 
 
-def nulls(n: int, kind: Type) -> pa.Array:
-    """``n`` nulls of a column: a field that this chain's event doesn't have."""
-    return pa.nulls(n, kind.arrow)
-
-
 def _segments(
     flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[Bytes, NDArray[np.int32]]:
