@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from support import anvil as anvils
 from support.anvil import Anvil
-from support.index import tables
+from support.index import tables, write_config
 
 from localnet import ports
 
@@ -36,34 +36,8 @@ def anvil() -> Iterator[Anvil]:
 @pytest.fixture
 def toml(tmp_path: Path, anvil: Anvil, postgres_url: str) -> Callable[..., Path]:
     def write(**changes: object) -> Path:
-        values = {
-            "url": postgres_url,
-            "chain_id": 31337,
-            "rpc": anvil.url,
-            "address": anvil.bets.address,
-            "interface": ABI,
-            "schema": "chainfold",
-        } | changes
-        file = tmp_path / "chainfold.toml"
-        file.write_text(
-            f"""
-[database]
-url = "{values["url"]}"
-schema = "{values["schema"]}"
-[chains.anvil]
-kind = "evm"
-chain_id = {values["chain_id"]}
-rpc = ["{values["rpc"]}"]
-[[programs]]
-name = "bets"
-chain = "anvil"
-address = "{values["address"]}"
-interface = "{values["interface"]}"
-[folds]
-modules = ["indexer.folds.reference"]
-"""
-        )
-        return file
+        url = str(changes.pop("url", postgres_url))
+        return write_config(tmp_path / "chainfold.toml", anvil, url, **changes)
 
     return write
 

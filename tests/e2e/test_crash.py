@@ -14,39 +14,15 @@ import psycopg
 import pytest
 from support import anvil as anvils
 from support.anvil import Anvil
-from support.index import index_once, tables
+from support.index import index_once, tables, write_config
 
 from indexer import config as configuration
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def anvil() -> Iterator[Anvil]:
     with anvils.running() as node:
         yield node
-
-
-def write(folder: Path, anvil: Anvil, url: str) -> Path:
-    file = folder / "chainfold.toml"
-    file.write_text(
-        f"""
-[database]
-url = "{url}"
-[chains.anvil]
-kind = "evm"
-chain_id = 31337
-rpc = ["{anvil.url}"]
-[[programs]]
-name = "bets"
-chain = "anvil"
-address = "{anvil.bets.address}"
-interface = "{ROOT}/programs/interfaces/Bets.abi.json"
-[folds]
-modules = ["indexer.folds.reference"]
-"""
-    )
-    return file
 
 
 def rows(url: str) -> int:
@@ -64,7 +40,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
     anvil: Anvil, tmp_path: Path, databases: Callable[[], str]
 ) -> None:
     url = databases()
-    config = write(tmp_path, anvil, url)
+    config = write_config(tmp_path / "chainfold.toml", anvil, url)
     anvil.open()
     command = [str(Path(sys.executable).with_name("chainfold")), "--config", str(config), "index"]
     environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
@@ -81,5 +57,5 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
         process.wait()
     index_once(configuration.load(config))
     fresh = databases()
-    index_once(configuration.load(write(tmp_path, anvil, fresh)))
+    index_once(configuration.load(write_config(tmp_path / "fresh.toml", anvil, fresh)))
     assert tables(url) == tables(fresh)

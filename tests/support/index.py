@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,8 +11,40 @@ import psycopg
 from indexer import config as configuration
 from indexer import store
 from indexer.follow import Follower, Reorg, Waiting, Wrote
+from support.anvil import Anvil
 
+ROOT = Path(__file__).resolve().parents[2]
 Reported = Reorg | Waiting | Wrote
+
+
+def write_config(file: Path, anvil: Anvil, url: str, **changes: object) -> Path:
+    """Writes a chainfold.toml for ``anvil`` and the database at ``url``, with ``changes``."""
+    values = {
+        "schema": "chainfold",
+        "chain_id": 31337,
+        "rpc": anvil.url,
+        "address": anvil.bets.address,
+        "interface": ROOT / "programs" / "interfaces" / "Bets.abi.json",
+    } | changes
+    file.write_text(
+        f"""
+[database]
+url = "{url}"
+schema = "{values["schema"]}"
+[chains.anvil]
+kind = "evm"
+chain_id = {values["chain_id"]}
+rpc = ["{values["rpc"]}"]
+[[programs]]
+name = "bets"
+chain = "anvil"
+address = "{values["address"]}"
+interface = "{values["interface"]}"
+[folds]
+modules = ["indexer.folds.reference"]
+"""
+    )
+    return file
 
 
 def index_once(config: configuration.Config) -> list[Reported]:
