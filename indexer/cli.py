@@ -12,6 +12,7 @@ import click
 from indexer.errors import ChainfoldError
 
 _OURS = {
+    "init": ("indexer.init.command", "init"),
     "index": ("indexer.commands", "index"),
     "status": ("indexer.commands", "status"),
     "backfill": ("indexer.commands", "backfill"),

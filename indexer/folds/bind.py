@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 from indexer.config import Config
 from indexer.decode.schema import EventTable, Schema
@@ -52,15 +54,34 @@ def load(config: Config, schema: Schema) -> tuple[BoundFold, ...]:
     """Imports the modules that ``[folds]`` names and binds every Fold found in them."""
     found: dict[str, Fold] = {}
     for name in config.fold_modules:
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise Fatal(f"{config.path.name}: folds.modules: {error}: check its name") from None
+        module = _module(config, name)
         for value in vars(module).values():
             if isinstance(value, Fold) and found.setdefault(value.name, value) is not value:
                 raise Fatal(f"two folds are named {value.name!r}: rename one")
     programs = {b.program for b in schema.bindings}
     return tuple(bind(f, schema) for f in found.values() if f.program in programs)
+
+
+def _module(config: Config, name: str) -> ModuleType:
+    """A module by its name, or by its file beside the configuration: ``folds.py``."""
+    where = f"{config.path.name}: folds.modules"
+    if not name.endswith(".py"):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise Fatal(f"{where}: {error}: check its name") from None
+    file = config.path.parent / name
+    if not file.is_file():
+        raise Fatal(f"{where}: no file at {file}")
+    spec = importlib.util.spec_from_file_location(f"chainfold_folds_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, NameError, ImportError, TypeError) as error:
+        raise Fatal(f"{where}: {name}: {type(error).__name__}: {error}") from error
+    return module
 
 
 def bind(fold: Fold, schema: Schema) -> BoundFold:
