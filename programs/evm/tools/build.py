@@ -30,6 +30,7 @@ PROGRAMS = {
     "Feeds": "src/Feeds.sol",
     "Payouts": "src/Payouts.sol",
     "Projects": "src/Projects.sol",
+    "Registry": "src/Registry.sol",
 }
 TEST_TOKENS = {"TestToken": "test/tokens/TestToken.sol"}
 

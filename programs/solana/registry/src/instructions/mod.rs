@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One file per instruction: its accounts and arguments, checks, effects, event.
+pub mod announce;
+pub mod attest;
+pub mod create_playlist;
+pub mod create_record;
+pub mod grant;
+pub mod initialize;
+pub mod link;
+pub mod open_scope;
+pub mod retire;
+pub mod revoke;
+pub mod revoke_attestation;
+pub mod set_profile;
+pub mod set_profile_status;
+pub mod set_visibility;
+pub mod unlink;
+pub mod update_playlist;
+pub mod update_record;
