@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ("bets", "feeds", "contracts")
+PROGRAMS = ("bets", "feeds", "contracts", "projects", "payouts", "registry")
 RUSTC = "/usr/bin/rustc"  # Debian's: the only one with a prebuilt core for the target
 TARGET = "bpfel-unknown-none"
 NO_TOOLCHAIN = 3

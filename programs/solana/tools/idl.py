@@ -15,14 +15,18 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent.parent
 INTERFACES = HERE.parent / "interfaces"
-PROGRAMS = ("bets", "feeds", "contracts")
+PROGRAMS = ("bets", "feeds", "contracts", "projects", "payouts", "registry")
 
 TYPES = {
     "Address": "publicKey", "Text": "string", "Bool": "bool", "U16": "u16", "U32": "u32",
     "U64": "u64", "I64": "i64", "I128": "i128",
 }  # fmt: skip
-SHARED_STATE = {"feeds": ("feed/src/feed.rs",)}  # state that other programs read
-VECTORS = {"Observations": "Observation"}
+SHARED_STATE = {  # state that other programs read
+    "feeds": ("feed/src/feed.rs",),
+    "projects": ("project/src/project.rs",),
+}
+SHARED_ADDRESS = {"payouts": "project/src/lib.rs"}  # named by another crate, in capitals
+VECTORS = {"Observations": "Observation", "Proof": "[u8; 32]", "Tags": "Text"}
 NAME = r"(\w+)"
 DOC = r"((?:\s*///[^\n]*\n)*)"
 
@@ -124,6 +128,15 @@ def expanded(source: str, workspace: Path) -> str:
     return macro.replace("$entities", counted[1]).replace("$crate", "kit")
 
 
+def constants(library: str) -> list[dict[str, str]]:
+    """Addresses that clients need: those marked `/// A constant of the interface.`"""
+    marked = rf'/// A constant of the interface\.[^"]*?const {NAME}: Address[^"]*"(\w+)"'
+    return [
+        {"name": name, "type": "publicKey", "value": value}
+        for name, value in re.findall(marked, library)
+    ]
+
+
 def errors(source: str) -> list[dict[str, Any]]:
     return [
         {"code": int(code), "name": name, "msg": " ".join(docs(comment))}
@@ -136,7 +149,10 @@ def interface(crate: str, workspace: Path = HERE) -> dict[str, Any]:
     library = (source / "lib.rs").read_text()
     if crate in SHARED_STATE:
         library += (workspace / SHARED_STATE[crate][0]).with_name("lib.rs").read_text()
-    (address,) = re.findall(r'kit::program_id\(\s*"(\w+)"', library)
+    if crate in SHARED_ADDRESS:
+        library += (workspace / SHARED_ADDRESS[crate]).read_text()
+    ids = dict(re.findall(rf'const {NAME}: Address = kit::program_id\(\s*"(\w+)"', library))
+    address = ids.get(crate.upper()) or ids["ID"]
     names = re.findall(r'^\s*"(\w+)" => instructions::(\w+)::process', library, flags=re.M)
     assert all(name == module for name, module in names)
     order = re.findall(rf"^pub mod {NAME};", (source / "instructions/mod.rs").read_text(), re.M)
@@ -145,9 +161,11 @@ def interface(crate: str, workspace: Path = HERE) -> dict[str, Any]:
     state_files += [workspace / name for name in SHARED_STATE.get(crate, ())]
     state_sources = [expanded(path.read_text(), workspace) for path in state_files]
     kit_errors = (workspace / "kit/src/error.rs").read_text()
+    shown = constants(library)
     return {
         "version": "0.1.0",
         "name": crate,
+        **({"constants": shown} if shown else {}),
         "instructions": [
             instruction(name, (source / "instructions" / f"{name}.rs").read_text())
             for name in order

@@ -12,6 +12,7 @@ pub mod ed25519;
 pub mod error;
 pub mod event;
 pub mod int;
+pub mod merkle;
 pub mod sysvar;
 pub mod token;
 

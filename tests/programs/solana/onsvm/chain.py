@@ -30,14 +30,18 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 SOLANA = Path(os.environ.get("CHAINFOLD_SOLANA", REPOSITORY / "programs" / "solana"))
 ARTIFACTS = SOLANA / "artifacts"
 # those that the workspace has built
-PROGRAMS = tuple(
-    name for name in ("bets", "feeds", "contracts") if (ARTIFACTS / f"{name}.so").exists()
-)
+PROGRAMS = tuple(sorted(path.stem for path in ARTIFACTS.glob("*.so")))
 
 START = 1_750_000_000  # unix seconds of every chain's first block
 LAMPORTS = 10**12
+LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 RENT_TOKEN_ACCOUNT = 2_039_280
 MINT_SIZE, TOKEN_ACCOUNT_SIZE = 82, 165
+
+
+def program_data(program: Pubkey) -> Pubkey:
+    """Where the upgradeable loader keeps a program's code."""
+    return Pubkey.find_program_address([bytes(program)], LOADER)[0]
 
 
 @functools.cache
@@ -73,10 +77,19 @@ class Chain:
         self.svm.set_clock(Clock(1, START, 0, 0, START))
         self.interfaces = {name: Interface(name) for name in PROGRAMS}
         for name, interface in self.interfaces.items():
-            self.svm.add_program(interface.address, (ARTIFACTS / f"{name}.so").read_bytes())
+            self.deploy(interface.address, (ARTIFACTS / f"{name}.so").read_bytes())
         self.payer = wallet("fees")
         self.svm.airdrop(self.payer.pubkey(), LAMPORTS)
         self.tokens: dict[str, Pubkey] = {}
+
+    def deploy(self, program: Pubkey, elf: bytes) -> None:
+        """As the upgradeable loader leaves a program; the wallet `deployer` may upgrade it."""
+        code = program_data(program)
+        authority = b"\1" + bytes(wallet("deployer").pubkey())
+        header = (3).to_bytes(4, "little") + bytes(8) + authority
+        self.put(code, LOADER, header + elf)
+        pointer = (2).to_bytes(4, "little") + bytes(code)
+        self.svm.set_account(program, Account(LAMPORTS, pointer, LOADER, True))
 
     # ---- clock ----
 
