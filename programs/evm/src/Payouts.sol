@@ -7,7 +7,6 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 import {Escrow} from "./Escrow.sol";
 import {Feeds} from "./Feeds.sol";
@@ -26,7 +25,7 @@ interface IProjects {
 /// @dev Amounts are in the token's smallest unit, times in unix seconds. Used as it is, for pools
 /// of no project, and through the clones that `Projects` makes, one for each project.
 contract Payouts is Escrow, EIP712 {
-    using BitMaps for BitMaps.BitMap;
+    using MerkleProof for bytes32[];
 
     enum Kind {
         Round,
@@ -125,6 +124,11 @@ contract Payouts is Escrow, EIP712 {
         bytes32 manifest;
     }
 
+    /// One bit for each of 256 indices.
+    struct Word {
+        uint256 bits;
+    }
+
     /// What PoolOpened has beside its indexed fields, in its order.
     struct OpenedData {
         uint64 seq;
@@ -181,7 +185,10 @@ contract Payouts is Escrow, EIP712 {
     mapping(bytes32 pool => mapping(address entrant => mapping(bytes32 record => bool))) public
         hasEntered;
     mapping(bytes32 pool => Pool) private _pools;
-    mapping(bytes32 pool => BitMaps.BitMap) private _claimed;
+    mapping(bytes32 pool => mapping(uint64 word => Word)) private _claimed;
+    /// The token of a pool under the root that stands published, and under no other: a claim finds
+    /// it by the root that its proof gives, and so reads one slot for both.
+    mapping(bytes32 pool => mapping(bytes32 root => address token)) private _published;
 
     event PoolOpened(
         bytes32 indexed pool,
@@ -400,6 +407,7 @@ contract Payouts is Escrow, EIP712 {
         p.claimsOpenAt = p.feed == 0 || p.fired ? challengedUntil : NEVER;
         (p.root, p.total, p.unclaimed) = (root, total, total);
         (p.leafCount, p.manifest) = (leafCount, manifest);
+        _published[pool][root] = p.token;
         emit PoolPublished(
             pool,
             ++p.seq,
@@ -422,6 +430,7 @@ contract Payouts is Escrow, EIP712 {
         require(block.timestamp < p.challengedUntil, TooLate()); // P-8
 
         p.status = Status.Vetoed;
+        _published[pool][p.root] = address(0);
         p.claimsOpenAt = NEVER;
         (p.root, p.total, p.unclaimed, p.leafCount) = (0, 0, 0, 0);
         emit PoolVetoed(pool, ++p.seq, msg.sender, Status.Vetoed);
@@ -458,10 +467,10 @@ contract Payouts is Escrow, EIP712 {
         uint120 amount,
         bytes32[] calldata proof
     ) external {
-        Pool storage p = _pool(pool);
-        (uint64 seq, uint120 unclaimed) = _take(pool, p, index, account, amount, proof);
+        bytes32 root = proof.processProofCalldata(_leaf(pool, index, account, amount));
+        (uint64 seq, uint120 unclaimed, address token) = _take(pool, index, amount, root);
         emit PayoutClaimed(pool, seq, msg.sender, account, index, amount, unclaimed);
-        _push(IERC20(p.token), account, amount);
+        _push(IERC20(token), account, amount);
     }
 
     /// @notice Turns what the published tree says into `account`'s voucher. Anyone may call.
@@ -472,9 +481,9 @@ contract Payouts is Escrow, EIP712 {
         uint120 amount,
         bytes32[] calldata proof
     ) external {
-        Pool storage p = _pool(pool);
-        (uint64 seq, uint120 unclaimed) = _take(pool, p, index, account, amount, proof);
-        p.vouchers += amount;
+        bytes32 root = proof.processProofCalldata(_leaf(pool, index, account, amount));
+        (uint64 seq, uint120 unclaimed,) = _take(pool, index, amount, root);
+        _pools[pool].vouchers += amount;
         uint120 voucher = voucherOf[pool][account] + amount;
         voucherOf[pool][account] = voucher;
         emit VoucherAllocated(pool, seq, msg.sender, account, index, amount, voucher, unclaimed);
@@ -564,7 +573,7 @@ contract Payouts is Escrow, EIP712 {
 
     /// @notice Whether the leaf of `index` was claimed or allocated.
     function isClaimed(bytes32 pool, uint64 index) external view returns (bool) {
-        return _claimed[pool].get(index);
+        return (_claimed[pool][index >> 8].bits >> (index & 0xff)) & 1 == 1;
     }
 
     /// @notice Id of the pool that `creator` opened with `nonce` on this chain and contract.
@@ -596,34 +605,63 @@ contract Payouts is Escrow, EIP712 {
         receiptOf[pool][msg.sender] += amount;
     }
 
-    /// Checks a leaf, marks it and takes its amount off what is unclaimed.
-    function _take(
-        bytes32 pool,
-        Pool storage p,
-        uint64 index,
-        address account,
-        uint120 amount,
-        bytes32[] calldata proof
-    ) private returns (uint64 seq, uint120 unclaimed) {
-        uint40 opensAt = p.claimsOpenAt;
-        require(p.status == Status.Published, WrongStatus()); // P-10
+    /// Takes a leaf's amount off what is unclaimed and marks it, if `root`, which its proof gives,
+    /// is the published one.
+    function _take(bytes32 pool, uint64 index, uint120 amount, bytes32 root)
+        private
+        returns (uint64, uint120, address token)
+    {
+        Pool storage p = _pools[pool];
+        uint256 head;
+        assembly ("memory-safe") {
+            head := sload(p.slot)
+        }
+        // Parts of that slot, which is read once for all.
+        (uint48 seq, uint40 opensAt, uint40 expiresAt, Status status, uint120 unclaimed) =
+            (p.seq, p.claimsOpenAt, p.expiresAt, p.status, p.unclaimed);
+        require(seq > 0, PoolNotFound()); // P-16
+        require(status == Status.Published, WrongStatus()); // P-10
         require(opensAt != NEVER, NotTriggered()); // P-10
         require(block.timestamp >= opensAt, TooEarly()); // P-10
-        require(block.timestamp < p.expiresAt, TooLate()); // P-10
-        require(!_claimed[pool].get(index), AlreadyClaimed()); // P-10
-        bytes32 leaf = keccak256(
-            bytes.concat(
+        require(block.timestamp < expiresAt, TooLate()); // P-10
+        _mark(pool, index);
+        token = _published[pool][root];
+        require(token != address(0), InvalidProof()); // P-10
+        require(amount <= unclaimed, ExceedsTotal()); // P-10
+
+        // unclaimed is the slot's lowest 120 bits and seq the next: no borrow, as was checked, and
+        // no carry, which would take 2^48 events.
+        unchecked {
+            ++seq;
+            unclaimed -= amount;
+            head += (1 << 120) - uint256(amount);
+        }
+        assembly ("memory-safe") {
+            sstore(p.slot, head)
+        }
+        return (seq, unclaimed, token);
+    }
+
+    /// Sets the bit of `index`, which must not be set.
+    function _mark(bytes32 pool, uint64 index) private {
+        Word storage word = _claimed[pool][index >> 8];
+        uint256 bits = word.bits;
+        // forge-lint: disable-next-line(incorrect-shift)
+        uint256 bit = 1 << (index & 0xff);
+        require(bits & bit == 0, AlreadyClaimed()); // P-10
+        word.bits = bits | bit;
+    }
+
+    function _leaf(bytes32 pool, uint64 index, address account, uint120 amount)
+        private
+        view
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(
                 keccak256(abi.encode(block.chainid, address(this), pool, index, account, amount))
             )
         );
-        require(MerkleProof.verifyCalldata(proof, p.root, leaf), InvalidProof()); // P-10
-        unclaimed = p.unclaimed;
-        require(amount <= unclaimed, ExceedsTotal()); // P-10
-
-        _claimed[pool].set(index);
-        unclaimed -= amount;
-        p.unclaimed = unclaimed;
-        seq = ++p.seq;
     }
 
     function _store(Pool storage p, uint64 nonce, Terms calldata t) private {

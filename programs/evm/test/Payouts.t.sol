@@ -295,6 +295,18 @@ contract PayoutsTest is Test {
         vm.prank(GUARDIAN);
         vm.expectRevert(Payouts.TooLate.selector);
         payouts.veto(pool);
+        // What was vetoed pays nothing, even where another root's claims are open.
+        refuseClaim(pool, 0, ALICE, 60, proof, Payouts.InvalidProof.selector);
+    }
+
+    function test_P8_vetoed_root_is_published_again() external {
+        (bytes32 pool, bytes32[] memory proof) = published(aid());
+        vm.prank(GUARDIAN);
+        payouts.veto(pool);
+        (bytes32 root,) = tree(pool);
+        publish(pool, root, 100);
+        vm.warp(START + DELAY);
+        payouts.claim(pool, 0, ALICE, 60, proof);
     }
 
     function test_P8_veto_after_publish_by_refunds() external {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -46,6 +47,12 @@ def test_contracts_keep_their_rules(forge: Path) -> None:
 
 def test_gas_table_is_current(forge: Path) -> None:
     run(forge, "test", FOUNDRY_PROFILE="gas", FORGE_SNAPSHOT_CHECK="true")
+
+
+def test_a_claim_costs_little_more_than_a_plain_merkle_distributor() -> None:
+    gas = json.loads((EVM / "snapshots" / "Payouts.json").read_text())
+    plain = int(gas["plain merkle distributor, claim, 100,000 leaves"])
+    assert int(gas["claim, 100,000 leaves"]) <= plain + 10_000
 
 
 def test_sources_are_formatted_and_free_of_lint(forge: Path) -> None:
