@@ -180,7 +180,8 @@ class _Head:
         row = writer.head(self.connection, store.log, chain)
         if row is None:
             first = min(s.start for s in store.sources_on(chain))
-            last = max(min(tip.finalized, self.of.until or tip.finalized), first - 1)
+            until = tip.finalized if self.of.until is None else min(tip.finalized, self.of.until)
+            last = max(until, first - 1)
             await backfill.fill(
                 store,
                 self.connection,
@@ -194,9 +195,47 @@ class _Head:
             row = writer.head(self.connection, store.log, chain)
             assert row is not None
         self.height, self.hash, _ = row
+        await self._make_room(tip)
+        if any(level for level in store.levels(chain)[1:]):
+            # which children there are is known where nothing of their factories is missing
+            await backfill.fill(
+                store,
+                self.connection,
+                chain,
+                0,
+                min(tip.finalized, self.height),
+                reader=self.reader,
+                progress=lambda b: self._wrote(b, self.height),
+            )
+            self._know_children()
         if not self.of.once and self.of.until is None:
             # a batch job builds them only if it meets a reorg: bulk loads go faster without
             await asyncio.to_thread(store.index_for_undo, self.connection)
+
+    async def _make_room(self, tip: Tip) -> None:
+        """Goes back to a final height where a source lacks heights that aren't final yet.
+
+        A backfill takes in final heights only; a program that was added later gets the others
+        with all the rest, from the head.
+        """
+        store, chain = self.of.store, self.of.chain
+        final = min(tip.finalized, self.height)
+        if not any(
+            ledger.gaps(self.connection, store.log.into, s, self.height, final + 1)
+            for s in store.sources_on(chain)
+        ):
+            return
+        row = run(
+            self.connection,
+            f"SELECT max(height) FROM {store.log.table('block')} WHERE chain = %s AND height <= %s",
+            [chain, final],
+        ).fetchone()
+        assert row is not None
+        await self._undo(final if row[0] is None else row[0])
+
+    def _know_children(self) -> None:
+        store, chain = self.of.store, self.of.chain
+        self.reader.watch.reset(store.children(self.connection, chain))
 
     async def follow(self, tip: Tip) -> None:
         target = self.of.until if self.of.until is not None else tip.latest
@@ -339,6 +378,7 @@ class _Head:
         row = writer.head(self.connection, self.of.store.log, self.of.chain)
         assert row is not None
         self.height, self.hash, _ = row
+        self._know_children()
         self.progressed.made = True
         self.of.report(Reorg(self.of.chain, ancestor, events))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Container
+from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -11,19 +11,38 @@ from indexer.chains.evm import EvmReader
 from indexer.chains.raw import RawRange
 from indexer.chains.reader import Reader
 from indexer.chains.solana import SolanaReader
-from indexer.chains.watch import Watch
+from indexer.chains.watch import Child, Watch
 from indexer.config import Chain
-from indexer.decode.batch import Batch, decode
+from indexer.decode.batch import Batch, decode, joined
+from indexer.decode.factory import announcements
 from indexer.decode.schema import Schema
 from indexer.log.ledger import Source
 from indexer.store import wanted
 
+_TOGETHER = 50_000
+"""Events of one transaction beyond which waiting batches aren't joined: what memory allows."""
 
-def reader(chain: Chain, schema: Schema, sources: tuple[Source, ...]) -> Reader:
-    """A reader of ``chain`` for what ``sources`` take in."""
-    return (EvmReader if chain.kind == "evm" else SolanaReader)(
-        chain, Watch({s.address: s.start for s in sources}, _topics(schema, sources))
+
+def reader(
+    chain: Chain,
+    schema: Schema,
+    sources: tuple[Source, ...],
+    children: Mapping[str, Child] | None = None,
+) -> Reader:
+    """A reader of ``chain`` for what ``sources`` take in.
+
+    ``children``: what the factories have announced so far, of the roles in ``sources``. New ones
+    are found where the factory itself is among ``sources``.
+    """
+    roles = {b.address for b in schema.on(chain.name).values() if b.factory is not None}
+    asked = {s.address for s in sources}
+    watch = Watch(
+        {s.address: s.start for s in sources if s.address not in roles},
+        _topics(schema, sources),
+        tuple(a for a in announcements(schema, chain.name) if a.role in asked and a.by & asked),
+        dict(children or {}),
     )
+    return (EvmReader if chain.kind == "evm" else SolanaReader)(chain, watch)
 
 
 async def pump(
@@ -32,22 +51,48 @@ async def pump(
     write: Callable[[Batch], Any],
     only: Container[tuple[str, str]] | None = None,
 ) -> None:
-    """Decodes and writes every range in order; at most one batch waits for the writer."""
+    """Decodes every range and writes them in order.
+
+    Ranges that come while the writer is busy wait, and finalized ones among them go to it as one
+    batch: the further the database is behind, the less each event costs it.
+    """
+    waiting: list[Batch] = []
     writing: asyncio.Future[Any] | None = None
+
+    def start() -> asyncio.Future[Any]:
+        count = _together(waiting)
+        batch = joined(waiting[:count])
+        del waiting[:count]
+        return asyncio.ensure_future(asyncio.to_thread(write, batch))
+
     try:
         async with aclosing(ranges):
             async for raw in ranges:
-                batch = await asyncio.to_thread(decode, raw, schema, only)
-                if writing is not None:
+                waiting.append(await asyncio.to_thread(decode, raw, schema, only))
+                del raw
+                if writing is not None and (writing.done() or _together(waiting) < len(waiting)):
                     await asyncio.shield(writing)
-                writing = asyncio.ensure_future(asyncio.to_thread(write, batch))
-                del raw, batch
-        if writing is not None:
-            await asyncio.shield(writing)
-            writing = None
+                    writing = None
+                if writing is None:
+                    writing = start()
+        while waiting or writing is not None:
+            if writing is not None:
+                await asyncio.shield(writing)
+            writing = start() if waiting else None
     finally:
         if writing is not None:  # a thread can't be cancelled: its transaction must end
             await asyncio.wait([writing])
+
+
+def _together(waiting: Sequence[Batch]) -> int:
+    """How many of the first of ``waiting`` one transaction may take."""
+    events = count = 0
+    for batch in waiting:
+        events += len(batch)
+        if count and (not batch.finalized or not waiting[0].finalized or events > _TOGETHER):
+            break
+        count += 1
+    return count
 
 
 def _topics(schema: Schema, sources: tuple[Source, ...]) -> frozenset[str] | None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from psycopg import Connection
 
+from indexer.chains.watch import Child
 from indexer.config import Config
+from indexer.decode.batch import ORDINAL_BITS
+from indexer.decode.factory import announcements, field
 from indexer.decode.schema import Schema, schema
 from indexer.folds import bind, compile
+from indexer.folds.aggregate import Aggregator
 from indexer.folds.bind import BoundFold
 from indexer.log import database, ddl, ledger
 from indexer.log.database import run
@@ -21,6 +26,7 @@ from indexer.sql import quote
 
 _BATCH = "chain = %(chain)s AND pos BETWEEN %(low)s AND %(high)s AND address = ANY(%(addresses)s)"
 _ORPHANS = "chain = %(chain)s AND pos >= %(from)s"
+_NEVER = Child("", 1 << 62, 0)
 _KEPT = "chain = %(chain)s AND pos < %(from)s"
 
 
@@ -38,6 +44,39 @@ class Store:
 
     def sources_on(self, chain: str) -> tuple[ledger.Source, ...]:
         return tuple(s for s in self.sources if s.chain == chain)
+
+    def levels(self, chain: str) -> list[tuple[ledger.Source, ...]]:
+        """The chain's sources, those of factories before those of their children."""
+        level = {a: b.level for a, b in self.schema.on(chain).items()}
+        sources = self.sources_on(chain)
+        return [
+            tuple(s for s in sources if level[s.address] == n) for n in sorted({*level.values()})
+        ]
+
+    def children(self, connection: Connection[Any], chain: str) -> dict[str, Child]:
+        """The contracts that the chain's factories have announced, by address.
+
+        They are read from the events themselves: what a reorg takes out is no child any more.
+        """
+        on_chain = self.schema.on(chain)
+        found: dict[str, Child] = {}
+        for binding in on_chain.values():
+            if binding.factory is None:
+                continue
+            parents = [b for b in on_chain.values() if b.program == binding.factory.program]
+            table, column = field(binding.factory, parents)
+            rows = run(
+                connection,
+                f"SELECT {quote(column)}, min(pos) FROM {self.log.table(table)} "
+                "WHERE chain = %s GROUP BY 1",
+                [chain],
+            ).fetchall()
+            for address, pos in rows:
+                place = pos >> ORDINAL_BITS, pos & ((1 << ORDINAL_BITS) - 1)
+                child = Child(binding.address, *place)
+                if address not in on_chain and child[1:] < found.get(address, _NEVER)[1:]:
+                    found[address] = child
+        return found
 
     def connect(self, name: str) -> Connection[Any]:
         return database.connect(self.url, name=f"chainfold {name}")
@@ -76,6 +115,8 @@ class Store:
 def opened(config: Config) -> Generator[Store]:
     """Starts the database where it is embedded and makes what is missing in it."""
     declared = schema(config)
+    for chain in config.chains:
+        announcements(declared, chain)  # a factory that is misspelt is refused before all else
     folds = bind.load(config, declared)
     with database.serve(config.database) as url:
         with database.translated(), database.connect(url, name="chainfold setup") as connection:
@@ -137,12 +178,25 @@ def _merges(
 ) -> tuple[Merge, ...]:
     prefix = f"{quote(into)}."
     source = compile.Source(prefix, _BATCH, only)
-    return tuple(
-        Merge(compile.upsert(f, prefix, source, "postgres"), tables)
-        for f in folds
-        for tables in [frozenset(t.name for t in f.tables if only is None or t.name in only)]
-        if tables
-    )
+    aggregator = Aggregator()
+    merges: list[Merge] = []
+    for fold in folds:
+        tables = frozenset(t.name for t in fold.tables if only is None or t.name in only)
+        staging = quote(f"_new_{fold.name}")
+        if tables:
+            merges.append(
+                Merge(
+                    compile.upsert(fold, prefix, source, "postgres"),
+                    tables,
+                    partial(aggregator.partials, fold, tables),
+                    f"CREATE TEMP TABLE IF NOT EXISTS {staging} "
+                    f"(LIKE {prefix}{quote(fold.name)}) ON COMMIT DELETE ROWS",
+                    staging,
+                    compile.storage(fold),
+                    compile.absorb(fold, prefix, staging),
+                )
+            )
+    return tuple(merges)
 
 
 def _feeds(

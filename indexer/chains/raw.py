@@ -6,10 +6,13 @@ JSON, untouched; nothing here knows an ABI or an IDL.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from indexer.chains.watch import Child
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class Blocks:
 
     def __len__(self) -> int:
         return len(self.hash)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Blocks]) -> Blocks:
+        """``parts`` of neighbouring ranges, in their order, as one."""
+        return cls(
+            np.concatenate([p.height for p in parts]),
+            [h for p in parts for h in p.hash],
+            [h for p in parts for h in p.parent_hash],
+            np.concatenate([p.parent_height for p in parts]),
+            np.concatenate([p.time for p in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,8 @@ class RawRange:
     finalized: bool
     nbytes: int = field(default=0, kw_only=True)
     """Bytes of the node's answers: what memory bounds and progress count."""
+    children: Mapping[str, Child] = field(default_factory=dict[str, Child], kw_only=True)
+    """The factories' children that the range was read with, its own announcements included."""
 
 
 @dataclass(frozen=True, slots=True)

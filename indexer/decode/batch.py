@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,30 @@ class Batch:
     def __len__(self) -> int:
         return sum(len(t) for t in self.tables.values())
 
+    def emitters(self) -> list[str]:
+        """The addresses that emitted the batch's events."""
+        found: set[str] = set()
+        for table in self.tables.values():
+            found.update(table.column("address").unique().to_pylist())
+        return sorted(found)
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Neighbouring batches of finalized heights, in their order, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    first, last = batches[0], batches[-1]
+    names = dict.fromkeys(name for b in batches for name in b.tables)
+    return Batch(
+        first.chain,
+        first.first,
+        last.last,
+        True,
+        Blocks.joined([b.blocks for b in batches]),
+        {n: pa.concat_tables([b.tables[n] for b in batches if n in b.tables]) for n in names},
+        sum(b.unknown for b in batches),
+    )
+
 
 def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | None = None) -> Batch:
     """Decodes a raw range. Raises Fatal, naming the place, where bytes don't fit the interface.
@@ -48,7 +72,7 @@ def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | Non
     if isinstance(raw.events, EvmLogs):
         from indexer.decode.evm import columns, groups
 
-        found_groups = groups(raw.events, bindings)
+        found_groups = groups(raw.events, bindings, raw.children)
     else:
         from indexer.decode.solana import columns, groups
 
@@ -122,9 +146,7 @@ def _table(
     arrays: dict[str, pa.Array] = {
         "pos": pa.array(positions[rows]),
         "tx": pa.array(tx if all_rows else [tx[i] for i in rows], pa.string()),
-        "address": pa.array([binding.address], pa.string()).take(
-            pa.array(np.zeros(n, dtype=np.int32))
-        ),
+        "address": _emitters(raw, binding, rows),
         "time": pa.array(times[rows] * 1_000_000, Type.TIME.arrow),
     }
     for column in table.columns:
@@ -132,3 +154,11 @@ def _table(
             found[column.name] if column.name in found else pa.nulls(n, column.type.arrow)
         )
     return pa.table(arrays)
+
+
+def _emitters(raw: RawRange, binding: Binding, rows: NDArray[np.int64]) -> pa.Array:
+    """The address column: of a factory's children each row has its own."""
+    if binding.factory is not None and isinstance(raw.events, EvmLogs):
+        return pa.array([raw.events.address[i] for i in rows], pa.string())
+    zeros = pa.array(np.zeros(len(rows), dtype=np.int32))
+    return pa.array([binding.address], pa.string()).take(zeros)

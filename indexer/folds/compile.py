@@ -91,13 +91,19 @@ def partial(fold: BoundFold, source: Source, dialect: Dialect) -> str:
 
 def upsert(fold: BoundFold, prefix: str, source: Source, dialect: Dialect) -> str:
     """Merges the partial of ``source`` into the fold's table, in key order."""
+    return absorb(fold, prefix, f"({partial(fold, source, dialect)})")
+
+
+def absorb(fold: BoundFold, prefix: str, partials: str) -> str:
+    """Merges ``partials``, a FROM item of rows (chain, *storage), into the fold's table, in key
+    order."""
     table = quote(fold.name)
     names = ", ".join(["chain", *(quote(c.name) for c in storage(fold))])
     sets = [f"{q} = {rule}" for q, rule in _merge(fold, table, "excluded")]
     keys = _keys(fold)
     return (
         f"INSERT INTO {prefix}{table} AS {table} ({names}) "
-        f"SELECT * FROM ({partial(fold, source, dialect)}) AS p ORDER BY {keys} "
+        f"SELECT {names} FROM {partials} AS p ORDER BY {keys} "
         f"ON CONFLICT ({keys}) DO UPDATE SET {', '.join(sets)}"
     )
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from psycopg import Connection
 
 from indexer.decode.batch import ORDINAL_BITS, Batch
-from indexer.decode.schema import EventTable, Schema
+from indexer.decode.schema import Schema
+from indexer.decode.types import Column
 from indexer.errors import Fatal
 from indexer.log import copy, ledger
 from indexer.log.database import run
 from indexer.sql import quote
 
 CHANNEL = "chainfold_change"
+_MANY = 1_000
+"""Events of a batch from which its partial folds are made outside the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
     """A fold's upsert: ``statement`` takes chain, low, high (pos, inclusive) and addresses;
-    it reads ``tables``."""
+    it reads ``tables``, into which the batch's rows were just copied.
+
+    ``partials`` gives the same rows that ``statement`` makes of a batch, made outside the
+    database (None where it can't); ``absorb`` merges them from ``staging``, a temporary table of
+    ``columns`` that ``stage`` creates. What is the cheaper for many events.
+    """
 
     statement: str
     tables: frozenset[str]
+    partials: Callable[[Batch], pa.Table | None]
+    stage: str
+    staging: str
+    columns: tuple[Column, ...]
+    absorb: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +157,32 @@ def _store(
     if not batch.tables:
         return
     for name, table in batch.tables.items():
-        _copy(connection, log, log.schema.tables[name], batch.chain, table)
+        columns = log.schema.tables[name].all_columns
+        _copy(connection, log.table(name), columns, batch.chain, table)
     low, high = _positions(batch)
     values = {
         "chain": batch.chain,
         "low": low,
         "high": high,
-        "addresses": [s.address for s in sources],
+        "addresses": batch.emitters(),
     }
     for merge in log.merges:
-        if not merge.tables.isdisjoint(batch.tables):
+        if merge.tables.isdisjoint(batch.tables):
+            continue
+        rows = merge.partials(batch) if len(batch) >= _MANY else None
+        if rows is None:
             run(connection, merge.statement, values)
+        else:
+            run(connection, merge.stage)
+            _copy(connection, merge.staging, merge.columns, batch.chain, rows)
+            run(connection, merge.absorb)
 
 
-def _copy(connection: Connection[Any], log: Log, table: EventTable, chain: str, rows: Any) -> None:
-    columns = table.all_columns
+def _copy(
+    connection: Connection[Any], into: str, columns: Sequence[Column], chain: str, rows: pa.Table
+) -> None:
     names = ", ".join(["chain", *(quote(c.name) for c in columns)])
-    statement = f"COPY {log.table(table.name)} ({names}) FROM STDIN (FORMAT binary)"
+    statement = f"COPY {into} ({names}) FROM STDIN (FORMAT binary)"
     body = copy.rows(rows, columns, chain)
     with connection.cursor() as cursor, cursor.copy(statement) as stream:  # pyright: ignore
         stream.write(copy.HEADER)
