@@ -71,20 +71,55 @@ async def fill(
     """Fills every gap of the chain's sources in ``first..last``, which must be finalized.
 
     ``reader`` watches all of the chain's sources; sources with gaps of their own get their own.
+    A factory's children come after it, up to the height that it is covered to without a gap: only
+    there is it known which children there are.
     """
+    started = monotonic()
+    heights = events = 0
+    reached = last
+    levels = opened.levels(chain)
+    for level in levels:
+        part = await _fill_level(
+            opened, connection, chain, first, reached, level, reader=reader, progress=progress
+        )
+        heights += part.heights
+        events += part.events
+        if level is levels[-1]:
+            break
+        with database.translated():
+            for source in level:
+                gaps = ledger.gaps(connection, opened.log.into, source, reached)
+                reached = min([reached, *(low - 1 for low, _ in gaps)])
+    return Report(chain, heights, events, monotonic() - started)
+
+
+async def _fill_level(
+    opened: store.Store,
+    connection: Connection[Any],
+    chain: str,
+    first: int,
+    last: int,
+    level: tuple[ledger.Source, ...],
+    *,
+    reader: Reader,
+    progress: Progress | None,
+) -> Report:
     started = monotonic()
     heights = events = 0
     everything = opened.sources_on(chain)
     with database.translated():
         by_gap: dict[tuple[int, int], list[ledger.Source]] = {}
-        for source in everything:
+        for source in level:
             for gap in ledger.gaps(connection, opened.log.into, source, last, first):
                 by_gap.setdefault(gap, []).append(source)
+        children = opened.children(connection, chain) if by_gap else {}
     for (low, high), lacking in sorted(by_gap.items()):
         sources = tuple(lacking)
         log = opened.log_for(sources)
         own = reader if sources == everything else None
-        used = own or ingest.reader(opened.config.chains[chain], opened.schema, sources)
+        roles = {s.address for s in sources}
+        mine = {a: c for a, c in children.items() if c.role in roles}
+        used = own or ingest.reader(opened.config.chains[chain], opened.schema, sources, mine)
 
         def write(batch: Batch) -> None:
             nonlocal heights, events

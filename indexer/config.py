@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -42,14 +42,31 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class Factory:
+    """Where a program's addresses come from: ``field`` of ``event`` of another program."""
+
+    program: str
+    event: str
+    field: str
+
+    def __str__(self) -> str:
+        return f"{self.program}.{self.event}.{self.field}"
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A contract or program to index from height ``start``. Equal names share tables."""
+    """A contract or program to index from height ``start``. Equal names share tables.
+
+    With a ``factory`` it stands for every contract that the factory announces, each from its own
+    block on, and ``address`` names the announcement.
+    """
 
     name: str
     chain: str
     address: str
     interface: Path
     start: int
+    factory: Factory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +138,7 @@ class _Reader:
         if not isinstance(entries, list) or not entries:
             raise self.fail("programs", "name at least one program, as [[programs]]")
         programs = tuple(self.program(i, p, chains) for i, p in enumerate(entries))
+        programs = self.families(programs)
         seen: set[tuple[str, str]] = set()
         for p in programs:
             if (p.chain, p.address) in seen:
@@ -186,19 +204,54 @@ class _Reader:
         chain = chains.get(table["chain"])
         if chain is None:
             raise self.fail(where, f"chain {table['chain']!r} is not one of {sorted(chains)}")
+        interface = (self.file.parent / self.value(where, table, "interface", str, None)).resolve()
+        if not interface.is_file():
+            raise self.fail(f"{where}.interface", f"no file at {interface}")
+        factory = None
+        if isinstance(table["address"], dict):
+            factory = self.factory(f"{where}.address", table["address"], chain)
+        start = self.value(where, table, "start", int, -1 if factory else 0)
+        if start < 0 and "start" in table:
+            raise self.fail(f"{where}.start", "must not be negative")
+        if factory is not None:
+            return Program(name, chain.name, str(factory), interface, start, factory)
         address = self.value(where, table, "address", str, None)
         pattern = _EVM_ADDRESS if chain.kind == "evm" else _BASE58
         if not pattern.fullmatch(address):
             form = "0x and 40 hex digits" if chain.kind == "evm" else "a base58 public key"
             raise self.fail(f"{where}.address", f"{address!r} must be {form}")
-        interface = (self.file.parent / self.value(where, table, "interface", str, None)).resolve()
-        if not interface.is_file():
-            raise self.fail(f"{where}.interface", f"no file at {interface}")
-        start = self.value(where, table, "start", int, 0)
-        if start < 0:
-            raise self.fail(f"{where}.start", "must not be negative")
         lower = address.lower() if chain.kind == "evm" else address
         return Program(name, chain.name, lower, interface, start)
+
+    def factory(self, where: str, table: Any, chain: Chain) -> Factory:
+        keys = ("program", "event", "field")
+        table = self.keys(where, table, keys)
+        for key in keys:
+            if not isinstance(table.get(key), str):
+                raise self.fail(where, f"{key!r} is missing: {{ program, event, field }}")
+        if chain.kind != "evm":
+            raise self.fail(where, "only EVM contracts are found by a factory's events")
+        return Factory(table["program"], table["event"], table["field"])
+
+    def families(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
+        """Children start with their factory where they name no start of their own."""
+        by_name: dict[tuple[str, str], list[Program]] = {}
+        for p in programs:
+            by_name.setdefault((p.chain, p.name), []).append(p)
+
+        def start(p: Program, below: tuple[str, ...]) -> int:
+            if p.factory is None:
+                return p.start
+            where = f"programs {p.name!r}.address"
+            parents = by_name.get((p.chain, p.factory.program))
+            if parents is None:
+                raise self.fail(where, f"{p.chain} has no program {p.factory.program!r}")
+            if p.factory.program in (*below, p.name):
+                raise self.fail(where, f"{p.factory.program!r} would be its own factory")
+            least = min(start(parent, (*below, p.name)) for parent in parents)
+            return max(p.start, least)
+
+        return tuple(replace(p, start=start(p, ())) for p in programs)
 
 
 _ENGLISH = {str: "a string", int: "a whole number"}

@@ -231,7 +231,11 @@ class _Head:
             [chain, final],
         ).fetchone()
         assert row is not None
-        await self._undo(final if row[0] is None else row[0])
+        ancestor = final if row[0] is None else row[0]
+        self.of.report(
+            Waiting(chain, f"a program was added: taking heights above {ancestor} in again")
+        )
+        await self._undo(ancestor)
 
     def _know_children(self) -> None:
         store, chain = self.of.store, self.of.chain

@@ -6,10 +6,12 @@ Source: Ethereum yellow paper, 4.3.1 (transaction receipt), function M3:2048.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from eth_hash.auto import keccak
 
 
+@lru_cache(1 << 16)
 def mask(value: str) -> int:
     """The three bits that the 0x-hex ``value`` sets, as an integer of 2048 bits."""
     digest = keccak(bytes.fromhex(value[2:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from indexer.chains.evm_logs import Log, block_hashes, columns, from_receipts
 from indexer.chains.raw import Blocks, RawRange, Tip
 from indexer.chains.reader import Block, settled, unreachable
 from indexer.chains.stream import Width, gathered, in_order
-from indexer.chains.watch import Watch
+from indexer.chains.watch import Child, Watch
 from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Rpc
@@ -33,8 +33,24 @@ _UNKNOWN = frozenset({Kind.LAG})
 _PATIENCE = 0.25
 """Seconds that a node has to tell its tip when another has told it."""
 _HEADERS_AT_ONCE = 250
+_ADDRESSES_AT_ONCE = 1000
+"""Addresses of one eth_getLogs; of more, the children of a busy factory, several are asked."""
 _UNFINAL_WIDTH = 128
 """Blocks of one request where every header is wanted."""
+
+
+class _Logs(NamedTuple):
+    """A range's logs; the header of its last block from the node that gave them; bytes.
+
+    ``starts``: the addresses asked for and the height that each starts at. ``children``: those
+    that are known at its end.
+    """
+
+    logs: list[Log]
+    end: Header
+    nbytes: int
+    starts: dict[str, int]
+    children: dict[str, Child]
 
 
 class EvmReader:
@@ -61,7 +77,6 @@ class EvmReader:
             chain.rpc, name=chain.name, budget=budget, attempts=attempts, timeout=timeout
         )
         self._news = Subscription(chain.ws, [("eth_subscribe", ["newHeads"])]) if chain.ws else None
-        self._filter = bloom.Filter(watch.addresses, watch.topics)
         self._blooms = True
         self._missing: set[str] = set()
         self._finalized_tag = True
@@ -172,7 +187,7 @@ class EvmReader:
             limits = [self.rpc.width, None if finalized else _UNFINAL_WIDTH]
             return min((w for w in limits if w is not None), default=None)
 
-        return in_order(
+        ranges = in_order(
             fetch,
             first,
             last,
@@ -181,48 +196,118 @@ class EvmReader:
             ahead=lambda: self.rpc.in_flight_limit,
             max_bytes=self._max_bytes,
         )
+        return self._with_children(ranges) if self.watch.announcements else ranges
+
+    async def _with_children(
+        self, ranges: AsyncGenerator[RawRange, None]
+    ) -> AsyncGenerator[RawRange, None]:
+        """``ranges``, each with the children that the ranges before it announced.
+
+        Those were not known yet when a range was fetched ahead: such a one is fetched again.
+        """
+        try:
+            async for raw in ranges:
+                known = self.watch.children
+                if any(c.height <= raw.last and raw.children.get(a) != c for a, c in known.items()):
+                    raw = await self.fetch(raw.first, raw.last, finalized=raw.finalized)
+                self.watch.learn(raw.children)
+                yield raw
+        finally:
+            await ranges.aclose()
 
     async def _fetch_finalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
-        logs, end, nbytes = await self._logs(first, last)
-        hashes = block_hashes(logs, first, last, where)
-        hashes.setdefault(last, end["hash"])
+        got = await self._logs(first, last)
+        hashes = block_hashes(got.logs, first, last, where)
+        hashes.setdefault(last, got.end["hash"])
         heights = sorted(hashes)
         headers, size = await self._headers(heights[:-1], at=last)
-        known = self._present([*headers, end], heights, where)
+        known = self._present([*headers, got.end], heights, where)
         self._agree(hashes, known, where)
-        return RawRange(
-            self.chain.name, first, last, _blocks(heights, known),
-            columns(logs, self.watch, where), True, nbytes=nbytes + size,
-        )  # fmt: skip
+        return self._range(first, last, heights, known, got, size, finalized=True)
 
     async def _fetch_unfinalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
         heights = list(range(first, last + 1))
-        logs, end, nbytes = await self._logs(first, last)
+        got = await self._logs(first, last)
         headers, size = await self._headers(heights[:-1], at=last)
-        known = self._present([*headers, end], heights, where)
+        known = self._present([*headers, got.end], heights, where)
         for before, after in pairwise(known):
             if after["parentHash"] != before["hash"]:
                 at = _int(after["number"])
                 raise Retryable(f"{where}: block {at} doesn't follow from {at - 1} (a reorg?)")
-        hashes = block_hashes(logs, first, last, where)
+        hashes = block_hashes(got.logs, first, last, where)
         self._agree(hashes, known, where)
-        await self._cross_check(logs, hashes, known, where)
+        await self._cross_check(got, hashes, known, where)
+        return self._range(first, last, heights, known, got, size, finalized=False)
+
+    def _range(
+        self,
+        first: int,
+        last: int,
+        heights: list[int],
+        headers: Sequence[Header],
+        got: _Logs,
+        nbytes: int,
+        *,
+        finalized: bool,
+    ) -> RawRange:
+        events = columns(got.logs, got.starts, self._where(first, last))
         return RawRange(
-            self.chain.name, first, last, _blocks(heights, known),
-            columns(logs, self.watch, where), False, nbytes=nbytes + size,
-        )  # fmt: skip
+            self.chain.name,
+            first,
+            last,
+            _blocks(heights, headers),
+            events,
+            finalized,
+            nbytes=got.nbytes + nbytes,
+            children=got.children,
+        )
 
-    async def _logs(self, first: int, last: int) -> tuple[list[Log], Header, int]:
-        """The logs of ``first..last``, the header of ``last`` from the same node, their bytes.
+    async def _logs(self, first: int, last: int) -> _Logs:
+        """The logs of ``first..last``: of the watch, then of the children that they announce.
 
-        The header proves that the node which gave the logs knew the whole range.
+        Every answer comes with the header of ``last`` from the same node, which proves that the
+        node knew the whole range.
         """
+        children = dict(self.watch.children)
+        asked: set[str] = set()
+        got = _Logs([], {}, 0, {}, {})
+        while True:
+            starts = {**self.watch.addresses, **{a: c.height for a, c in children.items()}}
+            fresh = sorted(a for a, s in starts.items() if s <= last and a not in asked)
+            if got.end and not fresh:
+                break
+            asked.update(fresh)
+            parts = [
+                fresh[i : i + _ADDRESSES_AT_ONCE] for i in range(0, len(fresh), _ADDRESSES_AT_ONCE)
+            ]
+            more: list[Log] = []
+            for logs, end, nbytes in await gathered(
+                self._logs_of(first, last, part) for part in parts or [[]]
+            ):
+                if got.end and end["hash"] != got.end["hash"]:
+                    where = self._where(first, last)
+                    raise Retryable(f"{where}: two answers name two blocks {last} (a reorg?)")
+                more += logs
+                got = got._replace(end=end, nbytes=got.nbytes + nbytes)
+            got.logs.extend(more)
+            if self.watch.announcements:
+                children = self.watch.family(got.logs)
+        known = {a: c for a, c in children.items() if c.height <= last}
+        return got._replace(starts={a: starts[a] for a in asked}, children=known)
+
+    async def _logs_of(
+        self, first: int, last: int, addresses: list[str]
+    ) -> tuple[list[Log], Header, int]:
+        """The logs of ``addresses`` in ``first..last``, the header of ``last``, their bytes."""
+        if not addresses:  # to a node no address means every address
+            header, nbytes = await self._headers([last], at=last)
+            return [], self._present(header, [last], self._where(last, last))[0], nbytes
         query: dict[str, Any] = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
-            "address": self.watch.active(last),
+            "address": addresses,
         }
         if self.watch.topics is not None:
             query["topics"] = [sorted(self.watch.topics)]
@@ -231,20 +316,20 @@ class EvmReader:
         cap = self.rpc.width
         try:
             if cap is not None and width > cap:
-                return await self._split(first, last, cap)
+                return await self._split(first, last, cap, addresses)
             answer = await self.rpc.ask(calls, height=last, width=width, together=True)
         except NodeRetryable as error:
             fault = error.fault
             if fault.kind not in (Kind.WIDE, Kind.MANY, Kind.TIMEOUT):
                 raise
             if width == 1:
-                return await self._logs_by_receipts(last, error)
+                return await self._logs_by_receipts(last, addresses, error)
             half = (width + 1) // 2
             if fault.span and fault.span[0] == first and first <= fault.span[1] < last:
                 half = fault.span[1] - first + 1
             elif fault.kind is Kind.WIDE:
                 half = min(self.rpc.width or half, width - 1)
-            return await self._split(first, last, half)
+            return await self._split(first, last, half, addresses)
         end, logs = answer.results
         if end is None or logs is None:
             answer.endpoint.lags(last)
@@ -253,18 +338,20 @@ class EvmReader:
             )
         return logs, end, answer.nbytes
 
-    async def _split(self, first: int, last: int, width: int) -> tuple[list[Log], Header, int]:
+    async def _split(
+        self, first: int, last: int, width: int, addresses: list[str]
+    ) -> tuple[list[Log], Header, int]:
         logs: list[Log] = []
         nbytes = 0
         end: Header = {}
         for a in range(first, last + 1, width):
-            more, end, size = await self._logs(a, min(last, a + width - 1))
+            more, end, size = await self._logs_of(a, min(last, a + width - 1), addresses)
             logs += more
             nbytes += size
         return logs, end, nbytes
 
     async def _logs_by_receipts(
-        self, height: int, cause: NodeRetryable
+        self, height: int, addresses: list[str], cause: NodeRetryable
     ) -> tuple[list[Log], Header, int]:
         """A single block's logs where eth_getLogs refuses even that."""
         calls = [
@@ -281,7 +368,7 @@ class EvmReader:
         end, receipts = answer.results
         if end is None or receipts is None:
             raise Retryable(f"{self.chain.name}: {answer.endpoint.label} lost block {height}")
-        logs = from_receipts(receipts, set(self.watch.active(height)), self.watch.topics)
+        logs = from_receipts(receipts, set(addresses), self.watch.topics)
         return logs, end, answer.nbytes
 
     async def _headers(
@@ -322,7 +409,7 @@ class EvmReader:
                 raise Retryable(f"{where}: logs and header of block {height} differ (a reorg?)")
 
     async def _cross_check(
-        self, logs: list[Log], hashes: Mapping[int, str], headers: Sequence[Header], where: str
+        self, got: _Logs, hashes: Mapping[int, str], headers: Sequence[Header], where: str
     ) -> None:
         """Holds each block's logs against its bloom, and what doesn't fit against its receipts.
 
@@ -330,19 +417,21 @@ class EvmReader:
         without logs whose bloom says "perhaps" is what a node looks like that answers too early.
         """
         doubtful: list[Header] = []
+        ours = bloom.Filter(got.starts, self.watch.topics)
         for header in headers:
             has = _int(header["number"]) in hashes
             bits = header.get("logsBloom")
-            perhaps = not self._blooms or not bits or self._filter.possible(int(bits, 16))
+            perhaps = not self._blooms or not bits or ours.possible(int(bits, 16))
             if has != perhaps and not (has and not self._blooms):
                 doubtful.append(header)
         if not doubtful:
             return
         given: dict[str, set[str]] = {h["hash"]: set() for h in doubtful}
-        for log in logs:
+        for log in got.logs:
             if log["blockHash"] in given:
                 given[log["blockHash"]].add(log["logIndex"])
-        proofs = await gathered(self._proof(h) for h in doubtful)
+        addresses = sorted(got.starts)
+        proofs = await gathered(self._proof(h, addresses) for h in doubtful)
         for header, proof in zip(doubtful, proofs, strict=True):
             if {log["logIndex"] for log in proof} != given[header["hash"]]:
                 raise Retryable(
@@ -353,10 +442,9 @@ class EvmReader:
             # Receipts bear out logs that the bloom rules out: this chain doesn't fill blooms in.
             self._blooms = False
 
-    async def _proof(self, header: Header) -> list[Log]:
+    async def _proof(self, header: Header, addresses: list[str]) -> list[Log]:
         """Our logs of one block from its receipts, or where a node has none, by its hash."""
         height = _int(header["number"])
-        addresses = set(self.watch.active(height))
         if "eth_getBlockReceipts" not in self._missing:
             try:
                 receipts = await self.rpc.call(
@@ -371,8 +459,8 @@ class EvmReader:
                     raise Retryable(
                         f"{self._where(height, height)}: its receipts are of another block"
                     )
-                return from_receipts(receipts, addresses, self.watch.topics)
-        query: dict[str, Any] = {"blockHash": header["hash"], "address": sorted(addresses)}
+                return from_receipts(receipts, set(addresses), self.watch.topics)
+        query: dict[str, Any] = {"blockHash": header["hash"], "address": addresses}
         if self.watch.topics is not None:
             query["topics"] = [sorted(self.watch.topics)]
         return await self.rpc.call("eth_getLogs", [query], height=height)

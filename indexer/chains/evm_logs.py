@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.chains.raw import EvmLogs
-from indexer.chains.watch import Watch
 from indexer.errors import Retryable
 
 Log = dict[str, Any]
@@ -28,14 +27,14 @@ def block_hashes(logs: list[Log], first: int, last: int, where: str) -> dict[int
     return hashes
 
 
-def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
-    """``logs`` in chain order, each once, without what the watch leaves out."""
+def columns(logs: list[Log], starts: Mapping[str, int], where: str) -> EvmLogs:
+    """``logs`` in chain order, each once, without those below their address's start."""
     if any(log.get("removed") for log in logs):
         raise Retryable(f"{where}: the node lists removed logs (a reorg just now)")
     address = [log["address"] for log in logs]
     seen = set(address)
-    if not seen <= watch.addresses.keys():
-        if not {a.lower() for a in seen} <= watch.addresses.keys():
+    if not seen <= starts.keys():
+        if not {a.lower() for a in seen} <= starts.keys():
             raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
         address = [a.lower() for a in address]
     n = len(logs)
@@ -49,7 +48,7 @@ def columns(logs: list[Log], watch: Watch, where: str) -> EvmLogs:
         [log["topics"] for log in logs],
         [log["data"] for log in logs],
     )
-    late = {a: s for a, s in watch.addresses.items() if s > height.min()} if n else {}
+    late = {a: s for a, s in starts.items() if s > height.min()} if n else {}
     if late:
         keep = np.fromiter(
             (h >= late.get(a, 0) for h, a in zip(height.tolist(), address, strict=True)),

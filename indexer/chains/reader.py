@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from indexer.chains.raw import RawRange, Tip
+from indexer.chains.watch import Watch
 from indexer.config import Chain
 from indexer.errors import Retryable
 from indexer.rpc.errors import NodeRetryable
@@ -30,6 +31,9 @@ class Reader(Protocol):
     Whatever passes (timeouts, limits, lag, a reorg between two answers) is Retryable, after the
     reader's own retries; facts (wrong chain, no code, pruned history) are Fatal.
     """
+
+    watch: Watch
+    """Its children grow with what is read, and are reset to what the log holds."""
 
     async def check(self) -> None:
         """Raises Fatal unless the nodes serve the configured chain and the addresses have code."""

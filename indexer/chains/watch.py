@@ -2,8 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A log that names a new contract.
+
+    Logs with first topic ``topic`` of the emitters ``by`` (addresses, or roles of other children)
+    carry the child's address in topic ``at``, or where not ``indexed`` in the 32-byte word ``at``
+    of the data. The child is watched as ``role``.
+    """
+
+    role: str
+    by: frozenset[str]
+    topic: str
+    indexed: bool
+    at: int
+
+    def child(self, log: Mapping[str, Any]) -> str | None:
+        """The address that ``log`` announces, lower-case; None where its bytes hold none."""
+        topics: list[str] = log["topics"]
+        if self.indexed:
+            word = topics[self.at][2:] if self.at < len(topics) else ""
+        else:
+            word = log["data"][2 + 64 * self.at : 66 + 64 * self.at]
+        if len(word) != 64 or word[:24].strip("0"):
+            return None
+        return "0x" + word[24:].lower()
+
+
+class Child(NamedTuple):
+    """A contract that a factory announced at (``height``, ``log_index``)."""
+
+    role: str
+    height: int
+    log_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,16 +47,69 @@ class Watch:
     """Addresses (lower-case 0x, or base58 program ids) with the height each one starts at.
 
     ``topics`` limits EVM logs to these first topics (0x, lower case); None takes all, anonymous
-    events included. Events below an address's start are left out.
+    events included. Events below an address's start are left out. ``announcements`` add children,
+    each from its announcement's block on; ``children`` are those known so far.
     """
 
     addresses: Mapping[str, int]
     topics: frozenset[str] | None = field(default=None)
-
-    def __post_init__(self) -> None:
-        if not self.addresses:
-            raise ValueError("a watch needs at least one address")
+    announcements: tuple[Announcement, ...] = ()
+    children: dict[str, Child] = field(default_factory=dict[str, Child])
 
     def active(self, last: int) -> list[str]:
         """The addresses that may have events up to ``last``, sorted."""
-        return sorted(a for a, start in self.addresses.items() if start <= last)
+        return sorted(
+            [
+                *(a for a, start in self.addresses.items() if start <= last),
+                *(a for a, c in self.children.items() if c.height <= last),
+            ]
+        )
+
+    def family(self, logs: Iterable[Mapping[str, Any]]) -> dict[str, Child]:
+        """``children`` and those that ``logs`` announce: by the earliest announcement each,
+        whatever the order of ``logs``."""
+        children = dict(self.children)
+        topics = {a.topic for a in self.announcements}
+        said = sorted(
+            (int(log["blockNumber"], 16), int(log["logIndex"], 16), i, log)
+            for i, log in enumerate(logs)
+            if log["topics"] and log["topics"][0] in topics
+        )
+        while True:  # again: a parent may be announced after its own events, in the same block
+            before = len(children)
+            for height, log_index, _, log in said:
+                for announcement in self.announcements:
+                    address = self._announced(announcement, log, height, children)
+                    if address is not None:
+                        child = Child(announcement.role, height, log_index)
+                        children.setdefault(address, child)
+            if len(children) == before:
+                return children
+
+    def _announced(
+        self,
+        announcement: Announcement,
+        log: Mapping[str, Any],
+        height: int,
+        children: Mapping[str, Child],
+    ) -> str | None:
+        if log["topics"][0] != announcement.topic:
+            return None
+        emitter = log["address"].lower()
+        parent = children.get(emitter)
+        role, start = emitter, self.addresses.get(emitter, 0)
+        if parent is not None:
+            role, start = parent.role, parent.height
+        if role not in announcement.by or height < start:
+            return None
+        address = announcement.child(log)
+        return None if address in self.addresses else address
+
+    def learn(self, found: Mapping[str, Child]) -> None:
+        for address, child in found.items():
+            self.children.setdefault(address, child)
+
+    def reset(self, children: Mapping[str, Child]) -> None:
+        """Forgets what was learnt, which a reorg may have taken back, for ``children``."""
+        self.children.clear()
+        self.children.update(children)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexer.chains.raw import EvmLogs, RawRange
+from indexer.chains.watch import Child
 from indexer.decode import columns as col
 from indexer.decode.batch import mismatch
 from indexer.decode.interface import Event, Field
@@ -22,12 +23,18 @@ Rows = NDArray[np.int64]
 
 
 def groups(
-    logs: EvmLogs, bindings: Mapping[str, Binding]
+    logs: EvmLogs, bindings: Mapping[str, Binding], children: Mapping[str, Child]
 ) -> Iterator[tuple[str, Event | None, Rows]]:
-    """(address, event or None if unknown, its rows) of every kind of log in the batch."""
+    """(address, event or None if unknown, its rows) of every kind of log in the batch.
+
+    All children of one factory are one kind, under their role.
+    """
     if not len(logs):
         return
-    addresses = pa.array(logs.address, pa.string()).dictionary_encode()
+    emitters = logs.address
+    if children:
+        emitters = [children[a].role if a in children else a for a in emitters]
+    addresses = pa.array(emitters, pa.string()).dictionary_encode()
     selectors = pa.array([t[0] if t else "" for t in logs.topics], pa.string()).dictionary_encode()
     width = len(selectors.dictionary)
     code = addresses.indices.to_numpy().astype(np.int64) * width + selectors.indices.to_numpy()
@@ -35,7 +42,8 @@ def groups(
     starts = np.flatnonzero(np.diff(code[order], prepend=-1))
     for rows in np.split(order, starts[1:]):
         a, s = divmod(int(code[rows[0]]), width)
-        address = addresses.dictionary[a].as_py().lower()
+        address = addresses.dictionary[a].as_py()
+        address = address if address in bindings else address.lower()
         binding = bindings.get(address)
         if binding is None:
             continue
@@ -68,7 +76,7 @@ def columns(raw: RawRange, event: Event, table: EventTable, rows: Rows) -> dict[
                 result |= _static(field, table, digits)
             elif field.kind == "json":
                 result[field.name] = body.json(field)
-                head += _head_size(field.source)
+                head += head_size(field.source)
             elif field.size == 0:
                 result[field.name] = body.dynamic(field, head)
                 head += 32
@@ -202,7 +210,7 @@ def _zero(part: NDArray[np.uint8], zero: int = 0x30) -> None:
         raise col.OutOfRange(int((part != zero).any(axis=1).argmax()))
 
 
-def _head_size(entry: Any) -> int:
+def head_size(entry: Any) -> int:
     """Bytes that a composite takes in the head: 32 for a pointer, else all of it."""
     from eth_abi.registry import registry
     from eth_utils.abi import collapse_if_tuple

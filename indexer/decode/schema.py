@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from indexer.config import Config
+from indexer.config import Config, Factory, Program
 from indexer.decode.interface import Event, Interface, load, snake
 from indexer.decode.types import Column, Type, widest
 from indexer.errors import Fatal
@@ -38,7 +38,11 @@ class EventTable:
 
 
 class Binding(NamedTuple):
-    """A program's address on one chain, with what it may emit and where that goes."""
+    """A program's address on one chain, with what it may emit and where that goes.
+
+    Children of a ``factory`` have one binding together, under the announcement's name; ``level``
+    is how many factories stand above them.
+    """
 
     program: str
     chain: str
@@ -47,6 +51,8 @@ class Binding(NamedTuple):
     interface: Interface
     tables: dict[str, EventTable]
     """By event name."""
+    factory: Factory | None = None
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,19 @@ def schema(config: Config) -> Schema:
             p.start,
             interface,
             {e.name: tables[p.name, e.name] for e in interface.events},
+            p.factory,
+            _level(p, config),
         )
         for p, interface in loaded
     )
     return Schema(by_name, bindings)
+
+
+def _level(program: Program, config: Config) -> int:
+    if program.factory is None:
+        return 0
+    parents = [p for p in config.programs_on(program.chain) if p.name == program.factory.program]
+    return 1 + max(_level(p, config) for p in parents)
 
 
 def _merge(program: str, event: str, variants: Iterable[Event]) -> EventTable:
