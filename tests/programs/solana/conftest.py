@@ -11,6 +11,9 @@ from onsvm.bets import Bets
 from onsvm.chain import Chain
 from onsvm.contracts import Contracts
 from onsvm.feeds import Feeds
+from onsvm.payouts import Payouts
+from onsvm.projects import Projects
+from onsvm.registry import Registry
 
 
 @pytest.fixture
@@ -32,3 +35,19 @@ def feeds(chain: Chain) -> Feeds:
 @pytest.fixture
 def contracts(chain: Chain) -> Contracts:
     return Contracts(chain)
+
+
+@pytest.fixture
+def projects(chain: Chain) -> Projects:
+    return Projects(chain)
+
+
+@pytest.fixture
+def payouts(chain: Chain) -> Payouts:
+    return Payouts(chain)
+
+
+@pytest.fixture
+def registry(chain: Chain) -> Registry:
+    """The registry with `root` as its global admin."""
+    return Registry(chain).initialized()
