@@ -40,7 +40,7 @@ from solders.transaction import Transaction
 from indexer.config import Database
 from indexer.log.database import serve
 from localnet.network import Localnet
-from localnet.scenario import Action, Terms
+from localnet.stories.bets import Action, Terms
 
 _TERMS = Terms("creator-0", "resolver-0", 3, 3600, 3600, 100, bytes(32), bytes(32), "cid", "title")
 _WARM = 10  # bets of each chain before the measured ones: the first ones open connections

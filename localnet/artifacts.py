@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 INTERFACES = ROOT / "programs" / "interfaces"
 BETS_ABI = INTERFACES / "Bets.abi.json"
 BETS_IDL = INTERFACES / "bets.idl.json"
-BETS_SO = ROOT / "programs" / "solana" / "artifacts" / "bets.so"
+CONTRACTS_IDL = INTERFACES / "contracts.idl.json"
+FEEDS_IDL = INTERFACES / "feeds.idl.json"
+PAYOUTS_IDL = INTERFACES / "payouts.idl.json"
+PROJECTS_IDL = INTERFACES / "projects.idl.json"
+SOLANA_IDLS = (BETS_IDL, FEEDS_IDL, CONTRACTS_IDL, PAYOUTS_IDL, PROJECTS_IDL)
+"""Of the programs that a local Solana chain has from its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,14 @@ def contract(name: str, folder: Path = ROOT / "programs" / "evm" / "artifacts") 
     """The contract ``name`` as built. Raises Fatal when the build isn't there."""
     raw = json.loads(text(folder / f"{name}.json"))
     return Contract(raw["abi"], raw["bytecode"])
+
+
+def elf(idl: Path) -> Path:
+    """The build of the Solana program with the interface ``idl``. Raises Fatal where it isn't."""
+    file = ROOT / "programs" / "solana" / "artifacts" / f"{idl.name.split('.')[0]}.so"
+    if not file.exists():
+        raise Fatal(f"no build at {file}: run `make programs`")
+    return file
 
 
 def text(file: Path) -> str:

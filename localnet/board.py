@@ -50,7 +50,7 @@ class Board:
     def line(self, connection: Connection[Any]) -> str:
         now = self.read(connection)
         events = _by_chain(now)
-        sent = {p.bets.chain: len(p.sent) for p in self.players}
+        sent = {p.chain.chain: len(p.sent) for p in self.players}
         chains = "; ".join(
             f"{c.chain} block {c.height} ({c.lag} behind), {sent.get(c.chain, 0)} sent, "
             f"{events[c.chain]} events"
@@ -63,7 +63,7 @@ class Board:
         events = _by_chain(now)
         chains = Table("chain", "block", "behind", "final", "sent", "refused", "events")
         for c in now.chains:
-            sent = next((p.sent for p in self.players if p.bets.chain == c.chain), [])
+            sent = next((p.sent for p in self.players if p.chain.chain == c.chain), [])
             refused = sum(not s.ok for s in sent)
             cells = (c.height, c.lag, c.finalized, len(sent), refused, events[c.chain])
             chains.add_row(c.chain, *map(str, cells))

@@ -160,7 +160,8 @@ def _terminal(out: TextIO, event: str, **facts: Any) -> None:
     click.secho("both chains are up", out, bold=True)
     for name, urls in facts["chains"].items():
         click.echo(f"  {name:8} {urls['rpc']}   {urls['ws']}", out)
-        click.echo(f"  {'':8} bets {facts['programs'][name]['bets']}", out)
-        click.echo(f"  {'':8} USDC {facts['tokens'][name]['USDC']}", out)
+        for program, address in facts["programs"][name].items():
+            click.echo(f"  {'':8} {program:9} {address}", out)
+        click.echo(f"  {'':8} {'USDC':9} {facts['tokens'][name]['USDC']}", out)
     click.echo(f"  wallets and their keys: {facts['home']}/localnet.json", out)
     click.echo(f"next: chainfold --config {facts['config']} index    (Ctrl-C ends the chains)", out)

@@ -87,7 +87,7 @@ async def demo(options: Options) -> bool:
     _clear(options.home)
     async with AsyncExitStack() as stack:
         stack.callback(click.echo, "everything has ended")
-        say("chains: anvil and a Solana node, with the bets program, USDC and funded wallets")
+        say("chains: anvil and a Solana node, with the programs, USDC and funded wallets")
         net = await stack.enter_async_context(
             Localnet(
                 options.home,
@@ -123,7 +123,7 @@ async def demo(options: Options) -> bool:
         if not options.once:
             return True
         say("proof: the chains' own blocks against the tables")
-        findings = await proof(net, config, players)
+        findings = await proof(net, config, players, f"http://{ports.HOST}:{api}")
         for finding in findings:
             mark = click.style("ok  ", "green") if finding.ok else click.style("FAIL", "red")
             click.echo(f"  {mark} {finding.what}: {finding.detail}")

@@ -1,4 +1,4 @@
-"""The EVM side of a local chain: contracts deployed, wallets funded, bets called by wallets."""
+"""The EVM side of a local chain: contracts deployed, wallets funded and ready to call them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from web3.contract import AsyncContract
 from indexer.errors import Fatal
 from localnet import artifacts, wallets
 from localnet.play import Receipt
-from localnet.scenario import USDC, Action, Terms
+from localnet.stories.action import USDC
 from localnet.wallets import Cast
 
 # Wei for each unit of gas: far above any base fee of a local chain, so that nothing waits.
 _FEE = 20 * 10**9
-_GAS = {
-    "open": 600_000,
-    "place": 250_000,
-    "resolve": 250_000,
-    "void": 150_000,
-    "claim": 250_000,
-    "collect_fee": 200_000,
-    "close_position": 150_000,
-    "close": 300_000,
-}
 MAX_UINT256 = 2**256 - 1
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """Addresses, EIP-55. Account 0 deploys Bets first and the token second, so on a fresh anvil
-    they are the same each time."""
+    """Addresses, EIP-55. Account 0 deploys them in this order, so on a fresh anvil they are the
+    same each time."""
 
     bets: str
     token: str
+    feeds: str
+    contracts: str
+    payouts: str
+    projects: str
+
+
+# The build of each, the other whose address its constructor wants, and gas for its creation.
+_BUILDS = {
+    "bets": ("Bets", "", 5_000_000),
+    "token": ("TestToken", "", 3_000_000),
+    "feeds": ("Feeds", "", 3_000_000),
+    "contracts": ("Contracts", "feeds", 7_000_000),
+    "payouts": ("Payouts", "feeds", 7_000_000),
+    "projects": ("Projects", "payouts", 4_000_000),
+}
 
 
 class Wallet:
@@ -136,24 +141,30 @@ class Receipts:
 
 
 async def deploy(web3: AsyncWeb3[Any]) -> Deployed:
-    """Deploys Bets and the test USDC from account 0, or finds them where an earlier run did."""
+    """Deploys the programs and the test USDC from account 0, or finds them where an earlier run
+    did."""
     sender = wallets.deployer()
-    chain_id = await web3.eth.chain_id
-    wallet, receipts = Wallet(web3, sender, chain_id), Receipts(web3)
+    wallet, receipts = Wallet(web3, sender, await web3.eth.chain_id), Receipts(web3)
     await receipts.begin()
-    found: dict[str, str] = {}
-    for nonce, name in enumerate(("Bets", "TestToken")):
-        address = Web3.to_checksum_address(create_address(sender.address, nonce))
-        if not await web3.eth.get_code(address):
-            build = artifacts.contract(name)
-            tx = await wallet.send(gas=8_000_000, data=build.bytecode, to=b"")
-            if not (await receipts.wait(tx)).ok or not await web3.eth.get_code(address):
-                raise Fatal(
-                    f"anvil: {name} did not deploy at {address}: account 0 has sent other "
-                    "transactions before; start a fresh chain"
-                )
-        found[name] = address
-    return Deployed(found["Bets"], found["TestToken"])
+    found = {
+        name: Web3.to_checksum_address(create_address(sender.address, nonce))
+        for nonce, name in enumerate(_BUILDS)
+    }
+    sent: list[HexBytes] = []
+    for name, (build, wants, gas) in _BUILDS.items():
+        if not await web3.eth.get_code(Web3.to_checksum_address(found[name])):
+            code = artifacts.contract(build).bytecode
+            code += found[wants][2:].lower().rjust(64, "0") if wants else ""
+            sent.append(await wallet.send(gas=gas, data=code, to=b""))
+    made = await asyncio.gather(*(receipts.wait(tx) for tx in sent))
+    for name, address in found.items():
+        code = await web3.eth.get_code(Web3.to_checksum_address(address))
+        if not code or not all(receipt.ok for receipt in made):
+            raise Fatal(
+                f"anvil: {_BUILDS[name][0]} did not deploy at {address}: account 0 has sent "
+                "other transactions before; start a fresh chain"
+            )
+    return Deployed(**found)
 
 
 def create_address(sender: str, nonce: int) -> bytes:
@@ -162,27 +173,26 @@ def create_address(sender: str, nonce: int) -> bytes:
     return bytes(Web3.keccak(rlp)[12:])
 
 
-class EvmBets:
-    """Bets on an EVM chain, called by a cast's wallets through web3.py."""
+class EvmWallets:
+    """A cast's wallets on an EVM chain, which call its contracts through web3.py."""
 
     def __init__(
         self, web3: AsyncWeb3[Any], chain: str, chain_id: int, deployed: Deployed, cast: Cast
     ) -> None:
         self.web3, self.chain, self.chain_id = web3, chain, chain_id
         self.deployed, self.cast = deployed, cast
-        self.bets: AsyncContract = web3.eth.contract(
-            address=Web3.to_checksum_address(deployed.bets),
-            abi=artifacts.contract("Bets").abi,
-        )
-        self.token: AsyncContract = web3.eth.contract(
-            address=Web3.to_checksum_address(deployed.token),
-            abi=artifacts.contract("TestToken").abi,
-        )
+        self.token = self.contract("TestToken", deployed.token)
         self.receipts = Receipts(web3)
-        self.nonces: dict[str, int] = {}
-        self.opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.nonces: dict[tuple[str, str], int] = {}
+        self.opening: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wallets: dict[str, Wallet] = {}
         self._now = (0.0, 0)
+
+    def contract(self, build: str, address: str) -> AsyncContract:
+        """A contract's calls, by its committed build."""
+        return self.web3.eth.contract(
+            address=Web3.to_checksum_address(address), abi=artifacts.contract(build).abi
+        )
 
     def wallet(self, name: str) -> Wallet:
         if name not in self._wallets:
@@ -193,7 +203,8 @@ class EvmBets:
         return self.wallet(name).account.address
 
     async def fund(self, dollars: int = 1_000_000) -> None:
-        """Gives each actor 100 ether, and the bettors USDC and an allowance for Bets."""
+        """Gives each actor 100 ether, the bettors USDC and an allowance for Bets, and the traders
+        among them one for the other programs."""
         await self.receipts.begin()
         for name in self.cast:
             # anvil's own way to make ether: no transaction to wait for.
@@ -203,8 +214,12 @@ class EvmBets:
         for name in (name for name in self.cast if name.startswith("bettor")):
             mint = self.token.functions.mint(self.address(name), dollars * USDC)
             sent.append(await bank.send(mint, gas=100_000))
-            approve = self.token.functions.approve(self.deployed.bets, MAX_UINT256)
-            sent.append(await self.wallet(name).send(approve, gas=100_000))
+            spenders = [self.deployed.bets]
+            if name in self.cast.traders:
+                spenders += [self.deployed.contracts, self.deployed.payouts]
+            for spender in spenders:
+                approve = self.token.functions.approve(spender, MAX_UINT256)
+                sent.append(await self.wallet(name).send(approve, gas=100_000))
         await self.all_ok(sent)
 
     async def rpc(self, method: str, params: list[Any]) -> Any:
@@ -234,65 +249,33 @@ class EvmBets:
         await self.rpc("evm_setTime", [to])
         await self.rpc("evm_mine", [])
 
-    async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
+    async def send(self, actor: str, call: Any, gas: int) -> Receipt:
+        """Sends a contract's call from the actor's wallet and waits for its receipt."""
         await self.receipts.begin()
-        creator = self.address(terms.creator)
-        async with self.opening[creator]:
-            if creator not in self.nonces:
-                self.nonces[creator] = await self.bets.functions.nonces(creator).call()
-            call = self.bets.functions.open(
-                (
-                    self.address(terms.resolver),
-                    self.deployed.token,
-                    terms.subject,
-                    terms.question,
-                    terms.outcomes,
-                    close_at,
-                    resolve_by,
-                    terms.fee_bps,
-                    self.address("treasury"),
-                    terms.cid,
-                    terms.title,
-                )
-            )
-            tx = await self.wallet(terms.creator).send(call, gas=_GAS["open"])
-            nonce = self.nonces[creator]
-            self.nonces[creator] += 1
+        return await self.receipts.wait(await self.wallet(actor).send(call, gas=gas))
+
+    async def create(
+        self, contract: str, actor: str, count: Any, call: Any, gas: int
+    ) -> tuple[str, Receipt]:
+        """Sends a call that makes an entity; gives its id. ``count``: asks the contract how many
+        the actor made before. Raises Fatal where it is refused."""
+        await self.receipts.begin()
+        key = contract, self.address(actor)
+        async with self.opening[key]:
+            if key not in self.nonces:
+                self.nonces[key] = await count.call()
+            tx = await self.wallet(actor).send(call, gas=gas)
+            nonce = self.nonces[key]
+            self.nonces[key] += 1
         receipt = await self.receipts.wait(tx)
         if not receipt.ok:
-            raise Fatal(f"{self.chain}: opening a market was refused, transaction {receipt.tx}")
-        return self.market_id(creator, nonce), receipt
+            raise Fatal(f"{self.chain}: {call.fn_name}() was refused, transaction {receipt.tx}")
+        return self.entity_id(contract, key[1], nonce), receipt
 
-    def market_id(self, creator: str, nonce: int) -> str:
-        words = (self.chain_id, int(self.deployed.bets, 16), int(creator, 16), nonce)
+    def entity_id(self, contract: str, creator: str, nonce: int) -> str:
+        """What the programs call a creator's entity (SPEC G-3)."""
+        words = (self.chain_id, int(contract, 16), int(creator, 16), nonce)
         return Web3.keccak(b"".join(w.to_bytes(32, "big") for w in words)).to_0x_hex()
-
-    async def call(self, action: Action, market: str) -> Receipt:
-        await self.receipts.begin()
-        call = self.prepare(action, market)
-        tx = await self.wallet(action.actor).send(call, gas=_GAS[action.kind])
-        return await self.receipts.wait(tx)
-
-    def prepare(self, action: Action, market: str) -> Any:
-        """The contract call of an action."""
-        id_, f = bytes.fromhex(market[2:]), self.bets.functions
-        match action.kind:
-            case "place":
-                return f.place(id_, action.outcome, action.amount)
-            case "resolve":
-                return f.resolve(id_, action.outcome)
-            case "void":
-                return f.void(id_)
-            case "claim":
-                return f.claim(id_, self.address(action.bettor), action.outcome)
-            case "collect_fee":
-                return f.collectFee(id_)
-            case "close_position":
-                return f.closePosition(id_, self.address(action.bettor), action.outcome)
-            case "close":
-                return f.close(id_)
-            case "open":
-                raise ValueError("a market is opened by open()")
 
     async def close(self) -> None:
         await self.web3.provider.disconnect()

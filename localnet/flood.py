@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from anchorpy import Context
 from solders.account import Account
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -37,7 +36,7 @@ from spl.token.instructions import get_associated_token_address
 from web3 import Web3
 
 from indexer.errors import Fatal
-from localnet import anvil, artifacts, child, evm, network, solananode, svm
+from localnet import anvil, artifacts, child, evm, network, svm
 from localnet.together import leave, run
 from localnet.wallets import Cast, deployer, keypair
 
@@ -191,10 +190,9 @@ async def solana_history(home: Path, events: int, per_block: int) -> AsyncIterat
     from localnet.solana import SolanaNode
 
     began = time.monotonic()
-    solananode.require_build()
     bettors = [keypair(0, f"flood {i}").pubkey() for i in range(BETTORS)]
     node = SolanaNode(
-        programs={svm.program_id(): artifacts.BETS_SO},
+        programs={svm.program_id(): artifacts.elf(artifacts.BETS_IDL)},
         accounts=dict(_genesis(bettors)),
         clock="slots",
         slot_ms=0,
@@ -234,24 +232,16 @@ def _genesis(bettors: list[Pubkey]) -> Iterator[tuple[Pubkey, Account]]:
 
 def _openings(bettors: list[Pubkey]) -> Iterator[VersionedTransaction]:
     """Markets, opened by the first bettor."""
-    program = svm.SolanaBets(svm.connect("http://unused"), "solana", Cast(0))
+    wallets = svm.SolanaWallets(svm.connect("http://unused"), "solana", Cast(0))
+    program = svm.SolanaProgram(wallets, artifacts.BETS_IDL)
     creator, close_at = bettors[0], _GENESIS_TIME + 300 * _DAY
     for nonce in range(MARKETS):
         market = _market(creator, nonce)
-        context: Context = program.context(
-            creator=creator,
-            payer=creator,
-            counter=program.counter,
-            creator_counter=program.pda(b"creator", bytes(creator)),
-            market=market,
+        instruction = program.instruction(
+            "open", creator, creator, [1] * 32, [2] * 32, OUTCOMES, close_at, close_at + _DAY,
+            100, "", f"Market {nonce}", creator=creator, payer=creator, counter=program.counter,
+            creator_counter=program.pda(b"creator", bytes(creator)), market=market,
             vault=program.vault(market),
-            token=program.token,
-            token_program=TOKEN_PROGRAM_ID,
-            system_program=SYSTEM_PROGRAM,
-        )
-        instruction = program.program.instruction["open"](
-            creator, creator, [1] * 32, [2] * 32, OUTCOMES, close_at, close_at + _DAY, 100,
-            "", f"Market {nonce}", ctx=context,
         )  # fmt: skip
         yield _unsigned(instruction, creator, b"open %d" % nonce)
 
@@ -298,10 +288,12 @@ def _unsigned(instruction: Instruction, payer: Pubkey, name: bytes) -> Versioned
 
 
 def _write_config(home: Path, kind: str, url: str, program: str) -> str:
+    interface = artifacts.BETS_ABI if kind == "evm" else artifacts.BETS_IDL
+    bets = [network.Deployed("bets", program, interface)]
     chain = (
-        network.evm_toml("anvil", url, program)
+        network.evm_toml("anvil", url, bets)
         if kind == "evm"
-        else network.solana_toml("solana", url, program)
+        else network.solana_toml("solana", url, bets)
     )
     return str(network.write_toml(home / f"{kind}.toml", home, [chain]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +13,15 @@ from typing import Literal, Self
 
 from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, ports, solananode, svm
-from localnet.play import Note, Player, play
-from localnet.scenario import Action, story
+from localnet.calls.bets import EvmBets, SolanaBets
+from localnet.calls.contracts import EvmContracts, SolanaContracts
+from localnet.calls.feeds import EvmFeeds, SolanaFeeds
+from localnet.calls.payouts import EvmPayouts
+from localnet.calls.projects import EvmProjects, SolanaProjects
+from localnet.calls.solana_payouts import SolanaPayouts
+from localnet.play import Note, Player, Program, play
+from localnet.scenario import story
+from localnet.stories.action import Step
 from localnet.together import together
 from localnet.wallets import Cast
 
@@ -24,28 +31,54 @@ SOLANA_PORT = 8899
 
 
 @dataclass(frozen=True)
-class EvmChain:
-    """``bets`` and ``token``: EIP-55 addresses. ``client`` calls Bets by the cast's wallets."""
+class Deployed:
+    """A program on a chain: ``program`` is its name in the configuration, ``address`` EIP-55 or
+    base58."""
 
-    name: str
-    rpc: str
-    ws: str
-    chain_id: int
-    bets: str
-    token: str
-    client: evm.EvmBets
+    program: str
+    address: str
+    interface: Path
 
 
 @dataclass(frozen=True)
-class SolanaChain:
-    """``bets``: program id, ``token``: mint. ``client`` calls bets by the cast's wallets."""
+class _Chain:
+    """``token``: the test USDC's address. ``programs``: those that are there."""
 
     name: str
     rpc: str
     ws: str
-    bets: str
     token: str
-    client: svm.SolanaBets
+    programs: tuple[Deployed, ...]
+
+    @property
+    def bets(self) -> str:
+        return next(p.address for p in self.programs if p.program == "bets")
+
+
+@dataclass(frozen=True)
+class EvmChain(_Chain):
+    """``client``: the cast's wallets, and what they call of Bets; ``calls``: every program."""
+
+    client: EvmBets
+    calls: Mapping[str, Program]
+
+
+@dataclass(frozen=True)
+class SolanaChain(_Chain):
+    """``client``: the cast's wallets, and what they call of bets; ``calls``: every program."""
+
+    client: SolanaBets
+    calls: Mapping[str, Program]
+
+
+# What makes a program's transactions, by the name that the story has for it.
+_EVM_CALLS = {
+    "feeds": EvmFeeds, "contracts": EvmContracts, "payouts": EvmPayouts, "projects": EvmProjects,
+}  # fmt: skip
+_SOLANA_CALLS = {
+    "feeds": SolanaFeeds, "contracts": SolanaContracts, "payouts": SolanaPayouts,
+    "projects": SolanaProjects,
+}  # fmt: skip
 
 
 class Localnet:
@@ -124,10 +157,17 @@ class Localnet:
         web3 = evm.connect(node.url)
         stack.push_async_callback(web3.provider.disconnect)
         deployed = await evm.deploy(web3)
-        client = evm.EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, self.cast)
+        client = EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, self.cast)
         await client.fund()
+        calls: dict[str, Program] = {n: make(client) for n, make in _EVM_CALLS.items()}
         self._evm = EvmChain(
-            "anvil", node.url, node.ws, anvil.CHAIN_ID, deployed.bets, deployed.token, client
+            "anvil",
+            node.url,
+            node.ws,
+            deployed.token,
+            evm_programs(deployed),
+            client,
+            {"bets": client, **calls},
         )
 
     async def _start_solana(self, stack: AsyncExitStack) -> None:
@@ -136,17 +176,24 @@ class Localnet:
         stack.push_async_callback(process.stop)
         self.nodes.append(process)
         url, ws = f"http://{ports.HOST}:{port}", f"ws://{ports.HOST}:{port + 1}"
-        client = svm.SolanaBets(svm.connect(url), "solana", self.cast)
+        client = SolanaBets(svm.connect(url), "solana", self.cast)
         stack.push_async_callback(client.close)
         await client.fund()
+        calls: dict[str, Program] = {n: make(client) for n, make in _SOLANA_CALLS.items()}
         self._solana = SolanaChain(
-            "solana", url, ws, str(client.program_id), str(client.token), client
+            "solana",
+            url,
+            ws,
+            str(client.token),
+            solana_programs(),
+            client,
+            {"bets": client, **calls},
         )
 
     def players(self, note: Note | None = None, travels: bool = False) -> list[Player]:
         """One for each chain that runs."""
-        clients = [c.client for c in (self._evm, self._solana) if c is not None]
-        return [Player(client, note, travels) for client in clients]
+        chains = [c for c in (self._evm, self._solana) if c is not None]
+        return [Player(c.client, c.calls, note, travels) for c in chains]
 
     async def play(
         self,
@@ -160,7 +207,7 @@ class Localnet:
         ``travels``: by setting the chains' clocks instead of waiting for markets to close."""
         players = self.players(travels=travels)
 
-        def told() -> Iterable[Action]:
+        def told() -> Iterable[Step]:
             for i, action in enumerate(story(self.cast, rate)):
                 if i == actions:
                     return
@@ -188,7 +235,7 @@ class Localnet:
         running = [c for c in (self._evm, self._solana) if c is not None]
         return {
             "chains": {c.name: {"rpc": c.rpc, "ws": c.ws} for c in running},
-            "programs": {c.name: {"bets": c.bets} for c in running},
+            "programs": {c.name: {p.program: p.address for p in c.programs} for c in running},
             "tokens": {c.name: {"USDC": c.token} for c in running},
             "cast": asdict(self.cast),
             "wallets": {
@@ -205,25 +252,45 @@ class Localnet:
     def _chains(self) -> list[str]:
         parts: list[str] = []
         if self._evm is not None:
-            parts.append(evm_toml(self._evm.name, self._evm.rpc, self._evm.bets))
+            parts.append(evm_toml(self._evm.name, self._evm.rpc, self._evm.programs))
         if self._solana is not None:
-            parts.append(solana_toml(self._solana.name, self._solana.rpc, self._solana.bets))
+            parts.append(solana_toml(self._solana.name, self._solana.rpc, self._solana.programs))
         return parts
 
 
-def evm_toml(chain: str, rpc: str, bets: str) -> str:
+def evm_programs(deployed: evm.Deployed) -> tuple[Deployed, ...]:
+    """The contracts by their names in the configuration."""
+    builds = (
+        ("bets", "Bets", deployed.bets),
+        ("feeds", "Feeds", deployed.feeds),
+        ("contracts", "Contracts", deployed.contracts),
+        ("payouts", "Payouts", deployed.payouts),
+        ("projects", "Projects", deployed.projects),
+    )
+    return tuple(
+        Deployed(name, address, artifacts.INTERFACES / f"{build}.abi.json")
+        for name, build, address in builds
+    )
+
+
+def solana_programs() -> tuple[Deployed, ...]:
+    """The programs that the node is started with."""
+    return tuple(
+        Deployed(idl.name.split(".")[0], str(svm.program_id(idl)), idl)
+        for idl in artifacts.SOLANA_IDLS
+    )
+
+
+def evm_toml(chain: str, rpc: str, programs: Iterable[Deployed]) -> str:
     """The part of a chainfold.toml about an anvil."""
-    return (
-        f'[chains.{chain}]\nkind = "evm"\nchain_id = {anvil.CHAIN_ID}\nrpc = ["{rpc}"]\n\n'
-        + _program(chain, bets, artifacts.BETS_ABI)
-    )
+    head = f'[chains.{chain}]\nkind = "evm"\nchain_id = {anvil.CHAIN_ID}\nrpc = ["{rpc}"]\n'
+    return "\n".join([head, *(_program(chain, p) for p in programs)])
 
 
-def solana_toml(chain: str, rpc: str, bets: str) -> str:
+def solana_toml(chain: str, rpc: str, programs: Iterable[Deployed]) -> str:
     """The part of a chainfold.toml about a Solana node."""
-    return f'[chains.{chain}]\nkind = "solana"\nrpc = ["{rpc}"]\n\n' + _program(
-        chain, bets, artifacts.BETS_IDL
-    )
+    head = f'[chains.{chain}]\nkind = "solana"\nrpc = ["{rpc}"]\n'
+    return "\n".join([head, *(_program(chain, p) for p in programs)])
 
 
 def write_toml(file: Path, home: Path, chains: list[str]) -> Path:
@@ -236,8 +303,8 @@ def write_toml(file: Path, home: Path, chains: list[str]) -> Path:
     return file
 
 
-def _program(chain: str, address: str, interface: Path) -> str:
+def _program(chain: str, p: Deployed) -> str:
     return (
-        f'[[programs]]\nname = "bets"\nchain = "{chain}"\naddress = "{address}"\n'
-        f"interface = {json.dumps(str(interface))}\n"
+        f'[[programs]]\nname = "{p.program}"\nchain = "{chain}"\naddress = "{p.address}"\n'
+        f"interface = {json.dumps(str(p.interface))}\n"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from localnet.scenario import CLOSED, Action, Terms
+from localnet.stories.action import Key, Step
 from localnet.together import together
 
 Note = Callable[["Sent"], None]
@@ -26,8 +26,9 @@ class Sent:
     """
 
     chain: str
+    program: str
     kind: str
-    market: str
+    entity: str
     tx: str
     height: int
     ok: bool
@@ -47,9 +48,8 @@ class Receipt:
     error: str = ""
 
 
-class Bets(Protocol):
-    """The bets program on one chain, as wallets call it. Each call signs, sends and waits for the
-    receipt; a refused transaction is a receipt too. ``market``: the id that ``open`` gave."""
+class Chain(Protocol):
+    """A chain, as far as a player needs its clock."""
 
     chain: str
 
@@ -61,39 +61,65 @@ class Bets(Protocol):
         """Sets the chain's clock forward to ``to``, unix seconds."""
         ...
 
-    async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]: ...
-
-    async def call(self, action: Action, market: str) -> Receipt: ...
-
 
 @dataclass
-class _Market:
+class Entity:
+    """A market, an agreement, a pool … of the story on one chain.
+
+    ``id``: the program's name for it, from its opening on. ``times``: its deadlines and the ends
+    of its spans on the chain's clock, ``spans`` in seconds; ``notes``: what its caller remembers.
+    """
+
     id: str = ""
-    close_at: int = 0
-    resolve_by: int = 0
-    pending: list[int] = field(default_factory=lambda: [0] * (CLOSED + 1))
+    times: dict[str, int] = field(default_factory=dict)
+    spans: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    pending: Counter[int] = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def waits(self, phase: int) -> bool:
+        """Whether an earlier phase has actions under way."""
+        return any(n for p, n in self.pending.items() if p < phase)
+
+
+Entities = Mapping[Key, Entity]
+
+
+class Program(Protocol):
+    """A program on one chain, as wallets call it."""
+
+    async def act(self, action: Any, entity: Entity, others: Entities) -> Receipt:
+        """Signs and sends ``action`` and waits for the receipt; a refused transaction is a receipt
+        too. An opening sets the entity's id. ``others``: all that the story has opened."""
+        ...
 
 
 class Player:
-    """Plays on one chain. ``sent`` grows as receipts come in.
+    """Plays on one chain. ``sent`` grows as receipts come in; actions on programs that the chain
+    doesn't have are left out.
 
-    With ``travels`` the markets stay open for hours of the chain's time, and its clock is set
-    forward when all that is left waits for it: so no machine is too slow for a bet to be in time.
+    With ``travels`` the deadlines are hours of the chain's time away, and its clock is set
+    forward when all that is left waits for it: so no machine is too slow to be in time.
     """
 
-    def __init__(self, bets: Bets, note: Note | None = None, travels: bool = False) -> None:
-        self.bets = bets
+    def __init__(
+        self,
+        chain: Chain,
+        programs: Mapping[str, Program],
+        note: Note | None = None,
+        travels: bool = False,
+    ) -> None:
+        self.chain, self.programs = chain, programs
         self.sent: list[Sent] = []
         self.note = note
-        self.markets: dict[int, _Market] = defaultdict(_Market)
+        self.entities: defaultdict[Key, Entity] = defaultdict(Entity)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stretch = 1_000 if travels else 1
         self.blocked = 0
         self.dues: list[int] = []
 
     async def play(
-        self, actions: Iterable[Action], seconds: float | None = None, most: int = 200
+        self, actions: Iterable[Step], seconds: float | None = None, most: int = 200
     ) -> None:
         """Sends ``actions`` in their time, for ``seconds`` (None: to the story's end), and waits
         for the receipts. At most ``most`` are under way: a chain that can't keep pace delays the
@@ -107,7 +133,8 @@ class Player:
                 self._reap()
                 while len(self.tasks) >= most:
                     await self._some()
-                self._begin(action)
+                if action.program in self.programs:
+                    self._begin(action)
             while self.tasks:
                 await (self._some() if self.stretch == 1 else self._some_or_travel())
         finally:
@@ -126,7 +153,7 @@ class Player:
             # One who has been woken but hasn't run yet still counts as blocked.
             await asyncio.sleep(0.1)
             if self.dues and self.blocked == len(self.tasks):
-                await self.bets.travel(min(self.dues))
+                await self.chain.travel(min(self.dues))
 
     def _reap(self) -> None:
         done = {task for task in self.tasks if task.done()}
@@ -135,37 +162,49 @@ class Player:
         if failed:
             raise failed[0]
 
-    def _begin(self, action: Action) -> None:
-        market = self.markets[action.market]
-        market.pending[action.phase] += 1
-        task = asyncio.create_task(self._act(action, market))
-        self.tasks.add(task)
+    def _begin(self, action: Step) -> None:
+        entity = self.entities[action.key]
+        entity.pending[action.phase] += 1
+        self.tasks.add(asyncio.create_task(self._act(action, entity)))
 
-    async def _act(self, action: Action, market: _Market) -> None:
+    async def _act(self, action: Step, entity: Entity) -> None:
         self.blocked += 1
-        async with market.changed:
-            await market.changed.wait_for(lambda: not any(market.pending[: action.phase]))
+        async with entity.changed:
+            await entity.changed.wait_for(lambda: not entity.waits(action.phase))
+        for key in action.needs:
+            needed = self.entities[key]
+            async with needed.changed:
+                await needed.changed.wait_for(lambda needed=needed: bool(needed.id))
         if action.after:
-            due = market.close_at if action.after == "close" else market.resolve_by + 1
+            # without one, what begins it was refused, and this will be too
+            due = entity.times.get(action.after, 0) + 1
             self.dues.append(due)
-            while await self.bets.now() < due:
+            while await self.chain.now() < due:
                 await asyncio.sleep(0.2)
             self.dues.remove(due)
         self.blocked -= 1
         began = time.time()
-        if action.kind == "open":
-            assert action.terms is not None
-            market.close_at = await self.bets.now() + round(action.terms.life * self.stretch)
-            market.resolve_by = market.close_at + round(action.terms.window * self.stretch)
-            market.id, receipt = await self.bets.open(
-                action.terms, market.close_at, market.resolve_by
-            )
-        else:
-            receipt = await self.bets.call(action, market.id)
+        if action.deadlines or action.spans:
+            now = await self.chain.now()
+            entity.times = {k: now + self._length(s) for k, s in action.deadlines.items()}
+            entity.spans = {k: self._length(s) for k, s in action.spans.items()}
+        receipt = await self.programs[action.program].act(action, entity, self.entities)
+        if action.starts and receipt.ok:
+            entity.times[action.starts] = await self.chain.now() + entity.spans[action.starts]
+        self._keep(action, entity, receipt, began)
+        async with entity.changed:
+            entity.pending[action.phase] -= 1
+            entity.changed.notify_all()
+
+    def _length(self, seconds: float) -> int:
+        return round(seconds * self.stretch)
+
+    def _keep(self, action: Step, entity: Entity, receipt: Receipt, began: float) -> None:
         sent = Sent(
-            self.bets.chain,
+            self.chain.chain,
+            action.program,
             action.kind,
-            market.id,
+            entity.id,
             receipt.tx,
             receipt.height,
             receipt.ok,
@@ -177,9 +216,6 @@ class Player:
         self.sent.append(sent)
         if self.note is not None:
             self.note(sent)
-        async with market.changed:
-            market.pending[action.phase] -= 1
-            market.changed.notify_all()
 
 
 @contextmanager
@@ -190,7 +226,7 @@ def recorded(file: Path) -> Iterator[Note]:
 
 
 async def play(
-    players: Iterable[Player], story: Callable[[], Iterable[Action]], seconds: float | None
+    players: Iterable[Player], story: Callable[[], Iterable[Step]], seconds: float | None
 ) -> None:
     """Plays one story on several chains at once. The first failure ends all."""
     await together(*(player.play(story(), seconds) for player in players))

@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
-from solders.pubkey import Pubkey
 
 from indexer import store, verify
 from indexer.config import Config
 from indexer.errors import Fatal
 from indexer.verify import Finding
 from localnet import truth
-from localnet.network import Localnet
+from localnet.network import Deployed, Localnet
 from localnet.play import Player
+from localnet.served import served
 from localnet.truth import Truth
 
 REBUILT = "chainfold_rebuilt"
 
 
-async def proof(net: Localnet, config: Config, players: Iterable[Player]) -> list[Finding]:
-    """All findings, once the tables hold what the chains held when this was called, finalized."""
+# Of each program that holds money: its fold, the fold's key, and what an entity owes by it.
+_DEBTS = {
+    "bets": ("markets", "market", "coalesce(total, 0) - coalesce(paid, 0)"),
+    "contracts": ("agreements", "agreement", "coalesce(funded, 0) - coalesce(paid, 0)"),
+    "payouts": ("pools", "pool", "coalesce(funded, 0) - claimed - redeemed - refunded"),
+}
+
+
+async def proof(
+    net: Localnet, config: Config, players: Iterable[Player], api: str
+) -> list[Finding]:
+    """All findings, once the tables hold what the chains held when this was called, finalized.
+    ``api``: the API's URL."""
     players = list(players)
     async with aiohttp.ClientSession() as session:
         truths = [await truth.evm(net.evm, session), await truth.solana(net.solana, session)]
         await caught_up(net, config, {t.chain: t.tip for t in truths}, session)
         with store.opened(config) as opened, opened.connect("demo") as connection:
             found = [sent_is_there(p, t) for p, t in zip(players, truths, strict=True)]
-            found += [tables_are_chain(connection, config, t) for t in truths]
+            found += [
+                tables_are_chain(connection, config, c.programs, t)
+                for c, t in zip((net.evm, net.solana), truths, strict=True)
+            ]
             found += verify.verify(opened, connection)
             found += await vaults_are_debts(connection, config, net, session)
+            names = [fold.name for fold in opened.folds]
+            found.append(await served(connection, config, names, api, session))
     return [*found, await rebuilt(config)]
 
 
@@ -88,13 +102,15 @@ def sent_is_there(player: Player, t: Truth) -> Finding:
     )
 
 
-def tables_are_chain(connection: Connection[Any], config: Config, t: Truth) -> Finding:
+def tables_are_chain(
+    connection: Connection[Any], config: Config, programs: Iterable[Deployed], t: Truth
+) -> Finding:
     """Every event of the chain's blocks is in its table, and nothing else is."""
     rows: Counter[tuple[str, str]] = Counter()
-    for event in truth.event_names():
+    for event in truth.tables(programs):
         query = SQL("SELECT tx, count(*) FROM {} WHERE chain = %s AND pos < %s GROUP BY tx")
-        table = _table(config, f"bets_{_snake(event)}")
-        for tx, count in connection.execute(query.format(table), [t.chain, (t.tip + 1) << 28]):
+        table = query.format(_table(config, event))
+        for tx, count in connection.execute(table, [t.chain, (t.tip + 1) << 28]):
             rows[event, tx] = count
     missing, extra = t.events - rows, rows - t.events
     return Finding(
@@ -108,35 +124,43 @@ def tables_are_chain(connection: Connection[Any], config: Config, t: Truth) -> F
 async def vaults_are_debts(
     connection: Connection[Any], config: Config, net: Localnet, session: aiohttp.ClientSession
 ) -> list[Finding]:
-    """What the vaults hold is what the markets still owe by the folds. Reads until the two are of
-    one moment, which they are when no traffic is under way."""
-    query = SQL("SELECT market, total - coalesce(paid, 0), closed FROM {} WHERE chain = %s").format(
-        _table(config, "markets")
-    )
+    """What each program's vaults hold is what it owes by the folds. Holds when no traffic is under
+    way, so that the two are read at one moment."""
 
-    def owed(chain: str) -> list[tuple[str, Decimal | None, int]]:
-        return connection.execute(query, [chain]).fetchall()
-
-    held = await truth.evm_held(net.evm, session)
-    debts = sum(int(debt or 0) for _, debt, _ in owed("anvil"))
-    found = [
-        Finding("anvil: the vault holds what is owed", held == debts, f"holds {held}, owes {debts}")
-    ]
-    markets = {
-        str(net.solana.client.vault(Pubkey.from_string(market))): int(debt or 0)
-        for market, debt, closed in owed("solana")
-        if not closed
-    }
-    vaults = await truth.solana_held(net.solana, markets, session)
-    wrong = [vault for vault, debt in markets.items() if vaults.get(vault) != debt]
-    found.append(
-        Finding(
-            "solana: each vault holds what is owed",
-            not wrong,
-            f"{len(markets)} vaults hold {sum(vaults.values())}, owe {sum(markets.values())}, "
-            f"{len(wrong)} differ",
+    def owed(chain: str, program: str) -> dict[str, int]:
+        fold, key, debt = _DEBTS[program]
+        query = SQL("SELECT {}, {} FROM {} WHERE chain = %s").format(
+            Identifier(key), SQL(debt), _table(config, fold)
         )
-    )
+        return {entity: int(debt) for entity, debt in connection.execute(query, [chain])}
+
+    found: list[Finding] = []
+    for name in _DEBTS:
+        contract = next(p.address for p in net.evm.programs if p.program == name)
+        held = await truth.evm_held(net.evm, contract, session)
+        debts = owed("anvil", name)
+        found.append(
+            Finding(
+                f"anvil: {name} holds what is owed",
+                held == sum(debts.values()),
+                f"holds {held}, owes {sum(debts.values())} of {len(debts)} entities",
+            )
+        )
+    for p in net.solana.programs:
+        if p.program in _DEBTS:
+            entities = owed("solana", p.program)
+            debts = {truth.vault(p, entity): debt for entity, debt in entities.items()}
+            vaults = await truth.solana_held(net.solana, debts, session)
+            # a vault that was closed owes nothing
+            wrong = [vault for vault, debt in debts.items() if vaults.get(vault, 0) != debt]
+            found.append(
+                Finding(
+                    f"solana: each vault of {p.program} holds what is owed",
+                    not wrong,
+                    f"{len(vaults)} vaults hold {sum(vaults.values())}, owe "
+                    f"{sum(debts.values())}, {len(wrong)} differ",
+                )
+            )
     return found
 
 
@@ -169,7 +193,3 @@ async def rebuilt(config: Config) -> Finding:
 
 def _table(config: Config, name: str) -> Identifier:
     return Identifier(config.database.schema, name)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

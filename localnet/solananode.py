@@ -19,16 +19,16 @@ _LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 async def start(
     kind: str, home: Path, port: int, slot_ms: int = 400, finality: int = 32
 ) -> child.Child:
-    """Starts a fresh chain that has the bets program: RPC on ``port``, WebSocket on the next one.
+    """Starts a fresh chain that has the programs: RPC on ``port``, WebSocket on the next one.
 
     ``slot_ms`` and ``finality`` (blocks) are heeded by our own node. Returns when it makes blocks.
     Raises Fatal when it isn't installed.
     """
-    require_build()
+    programs = {str(svm.program_id(idl)): artifacts.elf(idl) for idl in artifacts.SOLANA_IDLS}
     if kind == "litesvm":
-        command = _litesvm(port, slot_ms, finality)
+        command = _litesvm(port, slot_ms, finality, programs)
     elif kind == "test-validator":
-        command = _test_validator(home, port)
+        command = _test_validator(home, port, programs)
     else:
         command = _surfpool(port)
     process = await child.start(
@@ -43,7 +43,8 @@ async def start(
     try:
         await process.ready(makes_blocks, 60)
         if kind == "surfpool":
-            await _write_program(client)
+            for address, file in programs.items():
+                await _write_program(client, Pubkey.from_string(address), file)
     except BaseException:
         await process.stop()
         raise
@@ -52,28 +53,26 @@ async def start(
     return process
 
 
-def require_build() -> None:
-    """Raises Fatal where the Solana program's build isn't there."""
-    if not artifacts.BETS_SO.exists():
-        raise Fatal(f"no build at {artifacts.BETS_SO}: run `make programs`")
-
-
-def _litesvm(port: int, slot_ms: int, finality: int) -> list[object]:
+def _litesvm(port: int, slot_ms: int, finality: int, programs: dict[str, Path]) -> list[object]:
     return [
         sys.executable, "-m", "localnet.solana", "--rpc-port", port, "--faults",
         "--slot-ms", slot_ms, "--finality", finality,
-        "--program", svm.program_id(), artifacts.BETS_SO,
+        *(word for id_, file in programs.items() for word in ("--program", id_, file)),
     ]  # fmt: skip
 
 
-def _test_validator(home: Path, port: int) -> list[object]:
+def _test_validator(home: Path, port: int, programs: dict[str, Path]) -> list[object]:
     gossip = ports.free(32)
     return [
         _installed("solana-test-validator", "Solana's tools (docs.anza.xyz/cli/install)"),
         "--reset", "--quiet", "--ledger", home / "ledger",
         "--bind-address", ports.HOST, "--rpc-port", port, "--faucet-port", ports.free(),
         "--gossip-port", gossip, "--dynamic-port-range", f"{gossip + 1}-{gossip + 31}",
-        "--upgradeable-program", svm.program_id(), artifacts.BETS_SO, "none",
+        *(
+            word
+            for id_, file in programs.items()
+            for word in ("--upgradeable-program", id_, file, "none")
+        ),
     ]  # fmt: skip
 
 
@@ -84,14 +83,13 @@ def _surfpool(port: int) -> list[object]:
     ]  # fmt: skip
 
 
-async def _write_program(client: AsyncClient) -> None:
-    """Puts the bets program on a surfpool, by its `surfnet_setAccount`: a program account of the
+async def _write_program(client: AsyncClient, program: Pubkey, file: Path) -> None:
+    """Puts a program on a surfpool, by its `surfnet_setAccount`: a program account of the
     upgradeable loader, and the data account it points to, without an upgrade authority."""
-    elf = artifacts.BETS_SO.read_bytes()
-    data = Pubkey.find_program_address([bytes(svm.program_id())], _LOADER)[0]
+    data = Pubkey.find_program_address([bytes(program)], _LOADER)[0]
     accounts = (
-        (data, struct.pack("<IQB32x", 3, 0, 0) + elf, False),
-        (svm.program_id(), struct.pack("<I", 2) + bytes(data), True),
+        (data, struct.pack("<IQB32x", 3, 0, 0) + file.read_bytes(), False),
+        (program, struct.pack("<I", 2) + bytes(data), True),
     )
     for address, content, executable in accounts:
         rent = await client.get_minimum_balance_for_rent_exemption(len(content))

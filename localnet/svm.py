@@ -1,13 +1,15 @@
-"""The Solana side of a local chain: a token minted, wallets funded, bets called by wallets."""
+"""The Solana side of a local chain: a token minted, wallets funded and ready to call programs."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -47,7 +49,7 @@ from spl.token.instructions import (
 from indexer.errors import Fatal
 from localnet import artifacts
 from localnet.play import Receipt
-from localnet.scenario import USDC, Action, Terms
+from localnet.stories.action import USDC
 from localnet.wallets import Cast, keypair
 
 _T = TypeVar("_T")
@@ -138,26 +140,15 @@ class Sender:
                     future.set_exception(error)
 
 
-class SolanaBets:
-    """Bets on a Solana chain, called by a cast's wallets through solana-py and anchorpy."""
+class SolanaWallets:
+    """A cast's wallets on a Solana chain, which call its programs through solana-py."""
 
     def __init__(self, client: AsyncClient, chain: str, cast: Cast) -> None:
         self.client, self.chain, self.cast = client, chain, cast
-        idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
-        self.program_id = program_id()
-        self.program = Program(idl, self.program_id, Provider(client, AnchorWallet(bank())))
         self.token = mint().pubkey()
         self.sender = Sender(client, chain)
-        self.counter = self.pda(b"counter")
-        self.authority = self.pda(b"__event_authority")
-        self.nonces: dict[str, int] = {}
-        self.creators: dict[str, Pubkey] = {}
-        self.opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.wallet = cache(cast.solana)
         self._clock = (0.0, 0)
-
-    def pda(self, *seeds: bytes) -> Pubkey:
-        return Pubkey.find_program_address(list(seeds), self.program_id)[0]
 
     def address(self, name: str) -> Pubkey:
         return self.wallet(name).pubkey()
@@ -246,140 +237,89 @@ class SolanaBets:
     async def travel(self, to: int) -> None:
         await rpc(self.client, "localnet_setTime", [{"unixTime": to}])
 
-    async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
-        creator = self.wallet(terms.creator)
-        me = creator.pubkey()
-        async with self.opening[terms.creator]:
-            # Each opening names the creator's nonce, so the next one waits for this one's receipt.
-            if terms.creator not in self.nonces:
-                self.nonces[terms.creator] = await self._next_nonce(me)
-            nonce = self.nonces[terms.creator]
-            market = self.pda(b"market", bytes(me), nonce.to_bytes(8, "little"))
-            instruction = self.program.instruction["open"](
-                self.address(terms.resolver),
-                self.address("treasury"),
-                list(terms.subject),
-                list(terms.question),
-                terms.outcomes,
-                close_at,
-                resolve_by,
-                terms.fee_bps,
-                terms.cid,
-                terms.title,
-                ctx=self.context(
-                    creator=me,
-                    payer=me,
-                    counter=self.counter,
-                    creator_counter=self.pda(b"creator", bytes(me)),
-                    market=market,
-                    vault=self.vault(market),
-                    token=self.token,
-                    token_program=TOKEN_PROGRAM_ID,
-                    system_program=SYSTEM_PROGRAM,
-                ),
-            )
-            receipt = await self.sender.send([instruction], creator)
-            if not receipt.ok:
-                raise Fatal(
-                    f"{self.chain}: opening a market was refused: {receipt.error}, {receipt.tx}"
-                )
-            self.nonces[terms.creator] = nonce + 1
-            self.creators[str(market)] = me
-        return str(market), receipt
-
-    async def _next_nonce(self, creator: Pubkey) -> int:
-        found = await self.client.get_account_info(self.pda(b"creator", bytes(creator)), Confirmed)
-        if found.value is None:
-            return 0
-        return self.program.coder.accounts.decode(found.value.data).next_nonce
-
-    def vault(self, market: Pubkey) -> Pubkey:
-        return self.pda(b"vault", bytes(market))
-
-    def context(self, **accounts: Pubkey) -> Context:
-        accounts |= {"event_authority": self.authority, "program": self.program_id}
-        return Context(accounts=accounts)
-
-    async def call(self, action: Action, market: str) -> Receipt:
-        return await self.sender.send(
-            [self.prepare(action, Pubkey.from_string(market))], self.wallet(action.actor)
-        )
-
-    def prepare(self, action: Action, market: Pubkey) -> Instruction:
-        """The instruction of an action."""
-        actor, call = self.address(action.actor), self.program.instruction
-        vault = self.vault(market)
-        match action.kind:
-            case "place":
-                context = self.context(
-                    bettor=actor,
-                    payer=actor,
-                    market=market,
-                    position=self.position(market, action),
-                    source=self.account(action.actor),
-                    vault=vault,
-                    token_program=TOKEN_PROGRAM_ID,
-                    system_program=SYSTEM_PROGRAM,
-                )
-                return call["place"](action.outcome, action.amount, ctx=context)
-            case "resolve":
-                return call["resolve"](
-                    action.outcome, ctx=self.context(resolver=actor, market=market)
-                )
-            case "void":
-                return call["void"](ctx=self.context(actor=actor, market=market))
-            case "claim":
-                context = self.context(
-                    actor=actor,
-                    market=market,
-                    position=self.position(market, action),
-                    vault=vault,
-                    destination=self.account(action.bettor),
-                    token_program=TOKEN_PROGRAM_ID,
-                )
-                return call["claim"](ctx=context)
-            case "collect_fee":
-                context = self.context(
-                    actor=actor,
-                    market=market,
-                    vault=vault,
-                    destination=self.account("treasury"),
-                    token_program=TOKEN_PROGRAM_ID,
-                )
-                return call["collect_fee"](ctx=context)
-            case "close_position":
-                context = self.context(
-                    actor=actor,
-                    market=market,
-                    position=self.position(market, action),
-                    rent_payer=self.address(action.bettor),
-                )
-                return call["close_position"](ctx=context)
-            case "close":
-                context = self.context(
-                    actor=actor,
-                    market=market,
-                    vault=vault,
-                    destination=self.account("treasury"),
-                    rent_payer=self.creators[str(market)],
-                    token_program=TOKEN_PROGRAM_ID,
-                )
-                return call["close"](ctx=context)
-            case "open":
-                raise ValueError("a market is opened by open()")
-
-    def position(self, market: Pubkey, action: Action) -> Pubkey:
-        bettor = self.address(action.bettor)
-        return self.pda(b"position", bytes(market), bytes(bettor), bytes([action.outcome]))
-
     async def close(self) -> None:
         await self.client.close()
 
 
-def program_id() -> Pubkey:
+class SolanaProgram:
+    """One of our programs, called by a cast's wallets by its IDL."""
+
+    def __init__(self, wallets: SolanaWallets, idl: Path) -> None:
+        parsed = Idl.from_json(artifacts.text(idl))
+        self.wallets, self.id = wallets, program_id(idl)
+        provider = Provider(wallets.client, AnchorWallet(bank()))
+        self.program = Program(parsed, self.id, provider)
+        self.counter = self.pda(b"counter")
+        self.common = {
+            "token": wallets.token,
+            "token_program": TOKEN_PROGRAM_ID,
+            "system_program": SYSTEM_PROGRAM,
+            "event_authority": self.pda(b"__event_authority"),
+            "program": self.id,
+        }
+        # anchorpy reads an IDL's names as Python's
+        self.accounts = {
+            _snake(i.name): [_snake(a.name) for a in i.accounts] for i in parsed.instructions
+        }
+        self.nonces: dict[str, int] = {}
+        self.creating: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def pda(self, *seeds: bytes) -> Pubkey:
+        return Pubkey.find_program_address(list(seeds), self.id)[0]
+
+    def vault(self, entity: Pubkey) -> Pubkey:
+        """The token account that holds an entity's money."""
+        return self.pda(b"vault", bytes(entity))
+
+    def instruction(self, name: str, *args: Any, **accounts: Pubkey) -> Instruction:
+        """``accounts``: those that no other instruction has in common with this one."""
+        given = self.common | accounts
+        wanted = {a: given[a] for a in self.accounts[name]}
+        return self.program.instruction[name](*args, ctx=Context(accounts=wanted))
+
+    def decode(self, data: bytes) -> Any:
+        """An account of the program by its fields."""
+        return self.program.coder.accounts.decode(data)
+
+    async def create(
+        self, seed: bytes, actor: str, make: Callable[[Pubkey, Mapping[str, Pubkey]], Instruction]
+    ) -> tuple[Pubkey, Receipt]:
+        """Sends what makes an entity; gives its address. ``make`` is told the address and the
+        accounts that count it. Raises Fatal where it is refused."""
+        signer = self.wallets.wallet(actor)
+        me = signer.pubkey()
+        async with self.creating[actor]:
+            # Each creation names its creator's nonce, so the next waits for this one's receipt.
+            if actor not in self.nonces:
+                self.nonces[actor] = await self._next_nonce(me)
+            nonce = self.nonces[actor].to_bytes(8, "little")
+            entity = self.pda(seed, bytes(me), nonce)
+            counters = {
+                "payer": me,
+                "counter": self.counter,
+                "creator_counter": self.pda(b"creator", bytes(me)),
+            }
+            receipt = await self.wallets.sender.send([make(entity, counters)], signer)
+            if not receipt.ok:
+                raise Fatal(
+                    f"{self.wallets.chain}: a new {seed.decode()} was refused: {receipt.error}, "
+                    f"{receipt.tx}"
+                )
+            self.nonces[actor] += 1
+        return entity, receipt
+
+    async def _next_nonce(self, creator: Pubkey) -> int:
+        counter = self.pda(b"creator", bytes(creator))
+        found = await self.wallets.client.get_account_info(counter, Confirmed)
+        if found.value is None:
+            return 0
+        return self.decode(found.value.data).next_nonce
+
+
+@cache
+def program_id(idl: Path = artifacts.BETS_IDL) -> Pubkey:
     """The program's id, as its interface has it."""
-    idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
-    metadata: Any = idl.metadata
+    metadata: Any = Idl.from_json(artifacts.text(idl)).metadata
     return Pubkey.from_string(metadata["address"])
 
 
@@ -412,6 +352,9 @@ async def rpc(client: AsyncClient, method: str, params: list[Any]) -> Any:
     return answer["result"]
 
 
-def _parts(items: list[_T], size: int) -> list[list[_T]]:
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
+
+def _parts(items: list[_T], size: int) -> list[list[_T]]:
     return [items[i : i + size] for i in range(0, len(items), size)]

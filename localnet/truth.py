@@ -1,4 +1,4 @@
-"""What a chain itself says: every event in its blocks and what its vaults hold.
+"""What a chain itself says: every event of the programs in its blocks, and what vaults hold.
 
 Read by plain JSON-RPC and decoded by nothing of the indexer's, so that the two can be compared.
 """
@@ -16,11 +16,13 @@ from typing import Any
 
 import aiohttp
 import based58
+from solders.pubkey import Pubkey
 from web3 import Web3
 
+from indexer.decode.schema import table_name
 from indexer.errors import Fatal
 from localnet import artifacts
-from localnet.network import EvmChain, SolanaChain
+from localnet.network import Deployed, EvmChain, SolanaChain
 
 # Anchor's mark of an event that a program tells itself by a call: sha256("anchor:event")[:8],
 # read as a little-endian number and written as a big-endian one.
@@ -30,8 +32,9 @@ _AT_ONCE = 8
 
 @dataclass
 class Truth:
-    """``events``: how often each (event, transaction) occurs. ``refused``: transactions that
-    called the program and failed. ``tip``: the highest block that was read."""
+    """``events``: how often each (event, transaction) occurs; an event is named as its table is,
+    such as ``bets_bet_placed``. ``refused``: transactions that called a program and failed.
+    ``tip``: the highest block that was read."""
 
     chain: str
     tip: int
@@ -63,17 +66,23 @@ async def evm(chain: EvmChain, session: aiohttp.ClientSession) -> Truth:
     """Reads the receipts of all blocks."""
     rpc = Rpc(chain.rpc, session)
     truth = Truth(chain.name, int(await rpc("eth_blockNumber"), 16))
-    names = {_topic(event): event["name"] for event in _events()}
-    address = chain.bets.lower()
+    names = {
+        (p.address.lower(), _topic(e)): table(p, e["name"])
+        for p in chain.programs
+        for e in json.loads(artifacts.text(p.interface))
+        if e["type"] == "event"
+    }
+    addresses = {p.address.lower() for p in chain.programs}
     heights = range(truth.tip + 1)
     blocks = await asyncio.gather(*(rpc("eth_getBlockReceipts", hex(h)) for h in heights))
     for receipt in (receipt for block in blocks for receipt in block):
         if int(receipt["status"], 16) == 0:
-            truth.refused += receipt["to"] == address
+            truth.refused += receipt["to"] in addresses
             continue
         for log in receipt["logs"]:
-            if log["address"] == address:
-                truth.events[names[log["topics"][0]], receipt["transactionHash"]] += 1
+            if log["address"] in addresses:
+                name = names[log["address"], log["topics"][0]]
+                truth.events[name, receipt["transactionHash"]] += 1
     return truth
 
 
@@ -86,26 +95,31 @@ async def solana(chain: SolanaChain, session: aiohttp.ClientSession) -> Truth:
     slots = await rpc("getBlocks", 0, truth.tip, level)
     blocks = await asyncio.gather(*(rpc("getBlock", slot, wanted) for slot in slots))
     names = {
-        hashlib.sha256(f"event:{event}".encode()).digest()[:8]: event for event in event_names()
+        (p.address, hashlib.sha256(f"event:{e['name']}".encode()).digest()[:8]): table(p, e["name"])
+        for p in chain.programs
+        for e in json.loads(artifacts.text(p.interface))["events"]
     }
+    ids = {p.address for p in chain.programs}
     for item in (item for block in blocks for item in block["transactions"]):
         meta, message = item["meta"], item["transaction"]["message"]
         loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
         keys = [*message["accountKeys"], *loaded["writable"], *loaded["readonly"]]
         outer = [keys[i["programIdIndex"]] for i in message["instructions"]]
         if meta["err"] is not None:
-            truth.refused += chain.bets in outer
+            truth.refused += not ids.isdisjoint(outer)
             continue
         for inner in (i for group in meta["innerInstructions"] for i in group["instructions"]):
             data = based58.b58decode(inner["data"].encode())
-            if keys[inner["programIdIndex"]] == chain.bets and data[:8] == EVENT_TAG:
-                truth.events[names[data[8:16]], item["transaction"]["signatures"][0]] += 1
+            program = keys[inner["programIdIndex"]]
+            if program in ids and data[:8] == EVENT_TAG:
+                tx = item["transaction"]["signatures"][0]
+                truth.events[names[program, data[8:16]], tx] += 1
     return truth
 
 
-async def evm_held(chain: EvmChain, session: aiohttp.ClientSession) -> int:
-    """USDC that Bets holds, in smallest units."""
-    call = {"to": chain.token, "data": "0x70a08231" + chain.bets[2:].lower().rjust(64, "0")}
+async def evm_held(chain: EvmChain, contract: str, session: aiohttp.ClientSession) -> int:
+    """USDC that a contract holds, in smallest units."""
+    call = {"to": chain.token, "data": "0x70a08231" + contract[2:].lower().rjust(64, "0")}
     return int(await Rpc(chain.rpc, session)("eth_call", call, "latest"), 16)
 
 
@@ -127,13 +141,27 @@ async def solana_held(
     return held
 
 
-def _events() -> list[dict[str, Any]]:
-    return [e for e in json.loads(artifacts.text(artifacts.BETS_ABI)) if e["type"] == "event"]
+def vault(program: Deployed, entity: str) -> str:
+    """Where a Solana program keeps an entity's money (SPEC G-14)."""
+    seeds = [b"vault", bytes(Pubkey.from_string(entity))]
+    return str(Pubkey.find_program_address(seeds, Pubkey.from_string(program.address))[0])
 
 
-def event_names() -> list[str]:
-    """Names of the program's events, which are the same on both chains."""
-    return [e["name"] for e in json.loads(artifacts.text(artifacts.BETS_IDL))["events"]]
+def tables(programs: Iterable[Deployed]) -> set[str]:
+    """The names of all events that the programs can emit."""
+    found: set[str] = set()
+    for p in programs:
+        declared = json.loads(artifacts.text(p.interface))
+        if isinstance(declared, dict):
+            found |= {table(p, e["name"]) for e in declared["events"]}
+        else:
+            found |= {table(p, e["name"]) for e in declared if e["type"] == "event"}
+    return found
+
+
+def table(program: Deployed, event: str) -> str:
+    """``bets``, ``BetPlaced`` → ``bets_bet_placed``: the name is all that is the indexer's."""
+    return table_name(program.program, event)
 
 
 def _topic(event: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ Account.enable_unaudited_hdwallet_features()
 # anvil's own first account: it deploys, pays and mints, on a local chain only.
 ANVIL_MNEMONIC = "test test test test test test test test test test test junk"
 
+_TRADERS = 12
+
 
 def deployer() -> LocalAccount:
     """The funded account 0 of every anvil."""
@@ -38,6 +40,11 @@ class Cast:
                 yield f"{role}-{i}"
         yield "treasury"
         yield "stranger"
+
+    @property
+    def traders(self) -> list[str]:
+        """The bettors who also make agreements, and fund pools and are paid by them."""
+        return [f"bettor-{i}" for i in range(min(self.bettors, _TRADERS))]
 
     def evm(self, name: str) -> LocalAccount:
         return Account.from_key(_secret(self.seed, "evm", name))

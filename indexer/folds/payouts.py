@@ -1,31 +1,6 @@
-"""State of the `payouts` program: projects, pools, who pays into them and who is paid."""
+"""State of the `payouts` program: pools, who pays into them and who is paid."""
 
 from indexer.folds.algebra import count, first, fold, last, max_, sum_
-
-projects = fold(
-    "projects",
-    program="payouts",
-    key="project",
-    doc="One row a project. kind: 0 RFV, 1 C2C, 2 AA; status: 0 Active, 1 Paused, 2 Done. "
-    "payouts: the contract or program that holds its pools.",
-    columns={
-        "owner": first("ProjectCreated.actor"),
-        "payouts": first("ProjectCreated.payouts"),
-        "kind": first("ProjectCreated.kind"),
-        "organisation": first("ProjectCreated.organisation"),
-        "cid": first("ProjectCreated.cid"),
-        "title": first("ProjectCreated.title"),
-        "created_at": first("ProjectCreated.time"),
-        "budget": last("ProjectCreated.budget", "ProjectUpdated.budget"),
-        "status": last("ProjectCreated.status_after", "ProjectUpdated.status_after"),
-        "milestones": count("MilestoneAdded"),
-        "milestones_done": last("MilestoneCompleted.done_after"),
-        "seq": max_(
-            "ProjectCreated.seq", "ProjectUpdated.seq", "MilestoneAdded.seq",
-            "MilestoneCompleted.seq",
-        ),
-    },
-)  # fmt: skip
 
 pools = fold(
     "pools",

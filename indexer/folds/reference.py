@@ -3,7 +3,8 @@
 from indexer.folds.bets import bettors, market_pools, markets, positions
 from indexer.folds.contracts import agreements, deliveries
 from indexer.folds.feeds import feeds
-from indexer.folds.payouts import claims, entries, funders, pools, projects, vouchers
+from indexer.folds.payouts import claims, entries, funders, pools, vouchers
+from indexer.folds.projects import projects
 
 __all__ = [
     "agreements",

@@ -97,12 +97,16 @@ async def test_from_the_wallet_to_the_api(
             async with chainfold(postgres_url, *settings, "api", "--port", str(port)):
                 await ready(session, f"http://127.0.0.1:{port}/readyz")
                 markets = await answer(session, f"http://127.0.0.1:{port}/v1/markets?limit=100")
+                pools = await answer(session, f"http://127.0.0.1:{port}/v1/pools?limit=100")
         with store.opened(config) as opened, opened.connect("test") as connection:
-            found = [proof.tables_are_chain(connection, config, t) for t in truths]
+            chains = zip((net.evm, net.solana), truths, strict=True)
+            found = [proof.tables_are_chain(connection, config, c.programs, t) for c, t in chains]
             found += [proof.sent_is_there(p, t) for p, t in zip(players, truths, strict=True)]
             found += verify(opened, connection)
             found += await proof.vaults_are_debts(connection, config, net, session)
     assert [f for f in found if not f.ok] == []
-    sent = {s.market for p in players for s in p.sent if s.kind == "open" and s.ok}
-    assert {m["market"] for m in markets["data"]} == sent
+    opened = {(s.program, s.entity) for p in players for s in p.sent if s.kind == "open" and s.ok}
+    served = {("bets", m["market"]) for m in markets["data"]}
+    served |= {("payouts", pool["pool"]) for pool in pools["data"]}
+    assert served == {(program, id_) for program, id_ in opened if program != "feeds"}
     assert {chain["complete"] for chain in markets["chains"].values()} == {True}

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from indexer import config as configuration
-from localnet import flood, truth
-from localnet.network import EvmChain, SolanaChain
+from localnet import artifacts, flood, truth
+from localnet.network import Deployed, EvmChain, SolanaChain
 
 
 @pytest.mark.parametrize("kind", ["evm", "solana"])
@@ -25,13 +25,15 @@ async def test_holds_the_events_that_it_says(
         (program,) = config.programs
         # The client is not used to read.
         if kind == "evm":
-            chain = EvmChain("anvil", made.rpc, "", 31337, program.address, "", None)  # type: ignore[arg-type]
+            bets = Deployed("bets", program.address, artifacts.BETS_ABI)
+            chain = EvmChain("anvil", made.rpc, "", "", (bets,), None, {})  # type: ignore[arg-type]
             told = await truth.evm(chain, session)
         else:
-            solana = SolanaChain("solana", made.rpc, "", program.address, "", None)  # type: ignore[arg-type]
+            bets = Deployed("bets", program.address, artifacts.BETS_IDL)
+            solana = SolanaChain("solana", made.rpc, "", "", (bets,), None, {})  # type: ignore[arg-type]
             told = await truth.solana(solana, session)
-    placed = sum(n for (event, _), n in told.events.items() if event == "BetPlaced")
-    opened = sum(n for (event, _), n in told.events.items() if event == "MarketOpened")
+    placed = sum(n for (event, _), n in told.events.items() if event == "bets_bet_placed")
+    opened = sum(n for (event, _), n in told.events.items() if event == "bets_market_opened")
     assert (placed, opened) == (made.events, made.markets) == (450, 50)
     assert (told.refused, told.tip) == (0, made.tip)
 

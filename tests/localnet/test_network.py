@@ -10,16 +10,17 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
-from solders.pubkey import Pubkey
+from web3 import Web3
 
 from indexer import config as configuration
 from indexer.errors import Fatal
-from localnet import evm, ports, truth
+from localnet import evm, network, ports, truth, wallets
 from localnet.network import Localnet
 from localnet.play import Player
 from localnet.truth import Truth
 from localnet.wallets import Cast
 
+MONEY = ("bets", "contracts", "payouts")
 SMALL = Cast(7, bettors=6, creators=2, resolvers=1)
 
 
@@ -28,19 +29,30 @@ async def truths(net: Localnet) -> list[Truth]:
         return [await truth.evm(net.evm, session), await truth.solana(net.solana, session)]
 
 
-def verdicts(player: Player) -> Counter[tuple[str, bool]]:
-    return Counter((s.kind, s.ok) for s in player.sent)
+def verdicts(player: Player) -> Counter[tuple[str, str, bool]]:
+    return Counter((s.program, s.kind, s.ok) for s in player.sent)
+
+
+async def evm_held(net: Localnet, program: str, session: aiohttp.ClientSession) -> int:
+    address = next(p.address for p in net.evm.programs if p.program == program)
+    return await truth.evm_held(net.evm, address, session)
+
+
+async def solana_held(
+    net: Localnet, program: str, player: Player, session: aiohttp.ClientSession
+) -> int:
+    deployed = next(p for p in net.solana.programs if p.program == program)
+    vaults = {truth.vault(deployed, s.entity) for s in player.sent if s.program == program}
+    return sum((await truth.solana_held(net.solana, vaults, session)).values())
 
 
 async def test_one_story_ends_the_same_on_both_chains(tmp_path: Path) -> None:
     async with Localnet(tmp_path, cast=SMALL, slot_ms=100) as net:
-        players = await net.play(rate=20, actions=160, travels=True)
+        players = await net.play(rate=40, actions=400, travels=True)
         told = await truths(net)
         async with aiohttp.ClientSession() as session:
-            held = await truth.evm_held(net.evm, session)
-            client = net.solana.client
-            vaults = {str(client.vault(Pubkey.from_string(s.market))) for s in players[1].sent}
-            apart = await truth.solana_held(net.solana, vaults, session)
+            held = [await evm_held(net, name, session) for name in MONEY]
+            apart = [await solana_held(net, name, players[1], session) for name in MONEY]
         running = [node.process.pid for node in net.nodes]
     for player, chain in zip(players, told, strict=True):
         assert all(s.expected for s in player.sent), [s for s in player.sent if not s.expected]
@@ -48,8 +60,11 @@ async def test_one_story_ends_the_same_on_both_chains(tmp_path: Path) -> None:
         assert chain.refused == sum(not s.ok for s in player.sent)
     assert verdicts(players[0]) == verdicts(players[1])
     assert Counter(e for e, _ in told[0].events) == Counter(e for e, _ in told[1].events)
-    assert {"open", "place", "claim"} <= {s.kind for s in players[0].sent}
-    assert held == sum(apart.values()) > 0
+    assert {"place", "settle", "claim", "create"} <= {s.kind for s in players[0].sent}
+    assert min(held) > 0
+    assert min(apart) > 0
+    # what an agreement by the feed costs is for the observation that came first on the chain
+    assert [held[0], held[2]] == [apart[0], apart[2]]
     assert not any(psutil.pid_exists(pid) for pid in running)
 
 
@@ -59,21 +74,30 @@ async def test_addresses_are_the_same_each_time_and_the_config_loads(tmp_path: P
         assert net.evm.token == "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
         config = configuration.load(net.config)
         assert config.chains["anvil"].rpc == (net.evm.rpc,)
-        assert [p.address for p in config.programs] == [net.evm.bets.lower()]
+        assert [p.address for p in config.programs] == [p.address.lower() for p in net.evm.programs]
         state = json.loads((tmp_path / "localnet.json").read_text())
         assert state["tokens"] == {"anvil": {"USDC": net.evm.token}}
         again = await evm.deploy(net.evm.client.web3)
     assert (again.bets, again.token) == (net.evm.bets, net.evm.token)
+    assert again.projects == net.evm.programs[-1].address
 
 
 def test_the_committed_configuration_is_that_of_the_default_ports() -> None:
     config = configuration.load(Path(__file__).parents[2] / "chainfold.toml")
     assert config.chains["anvil"].rpc == ("http://127.0.0.1:8545",)
     assert config.chains["solana"].rpc == ("http://127.0.0.1:8899",)
-    assert [(p.chain, p.address) for p in config.programs] == [
-        ("anvil", "0x5fbdb2315678afecb367f032d93f642f64180aa3"),
-        ("solana", "BetsChainfo1d1111111111111111111111111111111"),
+    addresses = [
+        Web3.to_checksum_address(evm.create_address(wallets.deployer().address, nonce))
+        for nonce in range(6)
     ]
+    there = [
+        *(("anvil", p) for p in network.evm_programs(evm.Deployed(*addresses))),
+        *(("solana", p) for p in network.solana_programs()),
+    ]
+    assert {(p.chain, p.name, p.address, p.interface) for p in config.programs} == {
+        (chain, p.program, p.address.lower() if chain == "anvil" else p.address, p.interface)
+        for chain, p in there
+    }
 
 
 async def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
@@ -127,4 +151,4 @@ async def test_wallets_bet_on_a_real_validator(tmp_path: Path) -> None:
             chain = await truth.solana(net.solana, session)
     assert chain.transactions == {s.tx for s in player.sent if s.ok}
     assert chain.events.total() >= 5
-    assert {s.kind for s in player.sent} == {"open", "place"}
+    assert {s.kind for s in player.sent if s.program == "bets"} == {"open", "place"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from localnet.network import Localnet
-from localnet.scenario import BETS, Action, Terms
+from localnet.stories.bets import BETS, Action, Terms
 from localnet.wallets import Cast
 
 TERMS = Terms("creator-0", "resolver-0", 2, 0, 0, 0, bytes(32), bytes(32), "", "Who wins?")

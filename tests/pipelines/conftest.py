@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from localnet import anvil, evm
-from localnet.scenario import Action, Terms
+from localnet.calls.bets import EvmBets
+from localnet.stories.bets import Action, Terms
 from localnet.wallets import Cast
 from pipelines.project import Project
 
@@ -26,7 +27,7 @@ class Chain:
 
     loop: asyncio.AbstractEventLoop
     node: anvil.Anvil
-    bets: evm.EvmBets
+    bets: EvmBets
 
     def rpc(self, method: str, *params: object) -> object:
         return self.loop.run_until_complete(self.bets.rpc(method, list(params)))
@@ -82,7 +83,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     web3 = evm.connect(node.url)
     try:
         deployed = loop.run_until_complete(evm.deploy(web3))
-        bets = evm.EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, Cast(7, bettors=4))
+        bets = EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, Cast(7, bettors=4))
         loop.run_until_complete(bets.fund())
         found = Chain(loop, node, bets)
         found.play(6)

@@ -14,7 +14,7 @@ import pytest
 
 from indexer import verify
 from localnet.network import Localnet
-from localnet.scenario import Action, Terms
+from localnet.stories.bets import Action, Terms
 from localnet.wallets import Cast
 from pipelines import compare, ingest
 from pipelines.lake import proof

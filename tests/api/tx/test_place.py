@@ -21,7 +21,7 @@ from indexer import store
 from indexer.config import load
 from indexer.follow import Follower
 from localnet.network import Localnet
-from localnet.scenario import Terms
+from localnet.stories.bets import Terms
 
 TERMS = Terms(
     creator="creator-0",

@@ -49,7 +49,11 @@ SECONDS = 30  # for any one wait
 @pytest.fixture(scope="module")
 def running(solana_process: Callable[..., Any]) -> dict[str, Any]:
     return solana_process(
-        "--slot-ms", "30", "--program", str(svm.program_id()), str(artifacts.BETS_SO)
+        "--slot-ms",
+        "30",
+        "--program",
+        str(svm.program_id()),
+        str(artifacts.elf(artifacts.BETS_IDL)),
     )
 
 

@@ -849,7 +849,7 @@ def validator(command: str) -> Iterator[Play]:
                 *("--rpc-port", str(port), "--faucet-port", str(port + 2)),
                 *("--gossip-port", str(port + 3)),
                 *("--dynamic-port-range", f"{port + 4}-{port + 63}"),
-                *("--bpf-program", str(svm.program_id()), str(artifacts.BETS_SO)),
+                *("--bpf-program", str(svm.program_id()), str(artifacts.elf(artifacts.BETS_IDL))),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -891,7 +891,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def ours(solana_process: Callable[..., Any]) -> dict[str, Any]:
-    program = ("--program", str(svm.program_id()), str(artifacts.BETS_SO))
+    program = ("--program", str(svm.program_id()), str(artifacts.elf(artifacts.BETS_IDL)))
     node = solana_process("--slot-ms", "50", *program)
     play = Play(node["url"], node["ws_url"])
     scenario(play)

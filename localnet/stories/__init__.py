@@ -1,0 +1,1 @@
+"""What happens on the local chains, program by program; a story knows no chain."""
