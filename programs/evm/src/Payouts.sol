@@ -370,7 +370,7 @@ contract Payouts is Escrow, EIP712 {
         require(p.kind == Kind.Round, NotARound()); // P-6
         require(p.status == Status.Funding, WrongStatus()); // P-6
         require(present >= p.opensAt, TooEarly()); // P-6
-        require(present < p.closesAt, TooLate()); // P-6
+        require(present < p.closesAt && block.timestamp <= p.publishBy, TooLate()); // P-6
         require(!hasEntered[pool][msg.sender][record], AlreadyEntered()); // P-6
 
         hasEntered[pool][msg.sender][record] = true;

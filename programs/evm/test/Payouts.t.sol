@@ -227,6 +227,10 @@ contract PayoutsTest is Test {
         vm.roll(119);
         enter(pool, "song");
         refusePublish(pool, "root", 5, 1, Payouts.TooEarly.selector);
+        vm.warp(PUBLISH_BY + 1);
+        refuseEnter(pool, "late", Payouts.TooLate.selector);
+        vm.warp(PUBLISH_BY);
+        enter(pool, "last");
         vm.roll(120);
         refuseEnter(pool, "late", Payouts.TooLate.selector);
         publish(pool, "root", 5);
