@@ -183,6 +183,22 @@ def test_at_the_head_a_child_speaks_in_the_block_that_announces_it(
     assert_true(family, postgres_url, databases)
 
 
+@pytest.mark.parametrize("more", [0, 100])
+def test_ranges_that_were_fetched_ahead_of_an_announcement(
+    family: Family, postgres_url: str, databases: Databases, more: int
+) -> None:
+    config = family.configure(postgres_url)
+    index_once(config)
+    family.send(family.root.functions.dynasty(1))
+    for number in range(2, 7):
+        family.node.mine(9)
+        family.send(family.leaf(0, 0).functions.ping(number))
+    family.node.mine(more)
+    index_once(config)
+    assert len(pings(postgres_url)) == 7
+    assert_true(family, postgres_url, databases)
+
+
 def test_what_is_announced_starts_with_its_first_announcement(
     family: Family, postgres_url: str, databases: Databases
 ) -> None:
