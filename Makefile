@@ -76,7 +76,7 @@ clean: ## forgets the local chains, the embedded database and build output
 	  [ -x "$$uv" ] || $(PY) -m pip install --quiet --disable-pip-version-check \
 	    "$$(grep -oE '^uv==[^ ]+' requirements.lock)" >&2; \
 	  echo "setup: Python packages" >&2; \
-	  "$$uv" pip sync --quiet --python $(PY) --require-hashes requirements.lock; \
+	  "$$uv" pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements.lock; \
 	  "$$uv" pip install --quiet --python $(PY) --no-deps --editable .
 	@touch $@
 

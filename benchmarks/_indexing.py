@@ -2,8 +2,10 @@
 
 ``ratio``: seconds of `chainfold index --until TIP` (process start to exit; everything committed in
 Postgres with fsync, synchronous_commit and full_page_writes on, folds included) over
-seconds of a bare loop that downloads the same answers with the same HTTP client and throws them
-away unparsed. The two alternate; the ratio is of the medians.
+seconds of a bare loop that downloads the same answers: one request after another, as wide as the
+indexer's, with the same HTTP client and JSON parser. ``ratio_flat_out``: over the harshest base,
+four requests at once whose answers are thrown away unparsed. The three take turns; ratios are of
+the medians.
 """
 
 from __future__ import annotations
@@ -20,15 +22,51 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
+import aiohttp
+import orjson
 import psycopg
 
 from indexer.config import Database
 from indexer.log.database import serve
 from localnet.flood import History, history
 
-Download = Callable[[History], Awaitable[int]]
-"""Downloads the history; returns the bytes of the answers' bodies."""
+Fetch = Callable[[object], Awaitable[Any]]
+"""Posts a JSON-RPC request; returns the answer, parsed where the base parses."""
+
+
+class Download(Protocol):
+    """Downloads a history: ``flight`` requests at once, each through the ``Fetch``."""
+
+    def __call__(self, made: History, post: Fetch, flight: int) -> Awaitable[None]: ...
+
+
+async def loop(made: History, download: Download, *, flight: int, parse: bool) -> Bare:
+    """Runs ``download``."""
+    size = 0
+    limit = asyncio.Semaphore(flight)
+
+    async def post(body: object) -> Any:
+        nonlocal size
+        data, kind = orjson.dumps(body), {"Content-Type": "application/json"}
+        async with limit, session.post(made.rpc, data=data, headers=kind) as answer:
+            raw = await answer.read()
+        size += len(raw)
+        return orjson.loads(raw) if parse else raw
+
+    started = time.perf_counter()
+    async with aiohttp.ClientSession() as session:
+        await download(made, post, flight)
+    return Bare(time.perf_counter() - started, size)
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One bare loop: wall seconds, bytes of the answers' bodies."""
+
+    seconds: float
+    size: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +76,11 @@ class Run:
     seconds: float
     cpu: float
     peak_mb: float
+
+
+def _installed() -> dict[str, str]:
+    """The environment with Python's cache of compiled modules, which installations have."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def index(made: History, url: str) -> Run:
@@ -50,7 +93,7 @@ def index(made: History, url: str) -> Run:
     process = subprocess.Popen(
         [*command, "--until", str(made.tip)],
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"DATABASE_URL": url},
+        env=_installed() | {"DATABASE_URL": url},
     )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
@@ -71,9 +114,10 @@ def measure(name: str, kind: str, download: Download, events: int, per_block: in
     """Makes the history, runs both in turn and prints the figures, JSON last."""
     parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--events", type=int, default=events)
+    parser.add_argument("--per-block", type=int, default=per_block)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    asyncio.run(_measure(name, kind, download, options.events, options.runs, per_block))
+    asyncio.run(_measure(name, kind, download, options.events, options.runs, options.per_block))
 
 
 async def _measure(
@@ -87,24 +131,30 @@ async def _measure(
         home.mkdir()
         async with history(kind, home, events, per_block) as made:  # type: ignore[arg-type]
             print(f"{made.events} events in blocks up to {made.tip}, made in {made.seconds} s")
-            bare: list[float] = []
+            bare: list[Bare] = []
+            flat: list[Bare] = []
             full: list[Run] = []
-            size = 0
             for run in range(runs):
-                started = time.perf_counter()
-                size = await download(made)
-                bare.append(time.perf_counter() - started)
+                bare.append(await loop(made, download, flight=1, parse=True))
+                flat.append(await loop(made, download, flight=4, parse=False))
                 full.append(await asyncio.to_thread(index, made, url))
-                print(f"run {run + 1}: download {bare[-1]:.2f} s, index {full[-1].seconds:.2f} s")
+                print(
+                    f"run {run + 1}: loop {bare[-1].seconds:.2f} s, flat out "
+                    f"{flat[-1].seconds:.2f} s, index {full[-1].seconds:.2f} s"
+                )
     seconds = statistics.median(r.seconds for r in full)
-    base = statistics.median(bare)
+    base = statistics.median(b.seconds for b in bare)
+    flat_out = statistics.median(b.seconds for b in flat)
     figures = {
         "benchmark": name,
         "events": events,
-        "download_mb": round(size / 1e6, 1),
+        "per_block": per_block,
+        "download_mb": round(bare[0].size / 1e6, 1),
         "download_s": round(base, 3),
+        "flat_out_s": round(flat_out, 3),
         "index_s": round(seconds, 3),
         "ratio": round(seconds / base, 3),
+        "ratio_flat_out": round(seconds / flat_out, 3),
         "events_per_s": round(events / seconds),
         "events_per_cpu_s": round(events / statistics.median(r.cpu for r in full)),
         "peak_rss_mb": round(max(r.peak_mb for r in full), 1),

@@ -1,6 +1,6 @@
 """Indexing EVM history against downloading its eth_getLogs and block headers.
 
-python benchmarks/index_evm.py [--events 200000] [--runs 3]
+python benchmarks/index_evm.py [--events 200000] [--per-block 20] [--runs 3]
 """
 
 from __future__ import annotations
@@ -9,38 +9,30 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from _indexing import measure
+from _indexing import Fetch, measure
 
 from indexer import config
 from localnet.flood import History
 
-WIDTH = 100  # blocks in one eth_getLogs
-FLIGHT = 4
+WIDTH = 250  # blocks in one eth_getLogs
+BATCH = 100  # headers in one request
 
 
-async def download(made: History) -> int:
-    """Fetches all logs of Bets and the headers of every block that has one."""
+async def download(made: History, post: Fetch, flight: int) -> None:
+    """Fetches all logs of Bets and the headers of every block."""
     (program,) = config.load(Path(made.config)).programs
-    limit = asyncio.Semaphore(FLIGHT)
+    lane = asyncio.Semaphore(flight)
 
-    async def post(session: aiohttp.ClientSession, body: object) -> bytes:
-        async with session.post(made.rpc, json=body) as answer:
-            return await answer.read()
-
-    async def part(session: aiohttp.ClientSession, first: int) -> int:
+    async def part(first: int) -> None:
         last = min(first + WIDTH - 1, made.tip)
         query = {"address": program.address, "fromBlock": hex(first), "toBlock": hex(last)}
-        async with limit:
-            logs = await post(session, _call(0, "eth_getLogs", query))
-            headers = await post(
-                session,
-                [_call(h, "eth_getBlockByNumber", hex(h), False) for h in range(first, last + 1)],
-            )
-        return len(logs) + len(headers)
+        async with lane:
+            await post(_call(0, "eth_getLogs", query))
+            for a in range(first, last + 1, BATCH):
+                heights = range(a, min(a + BATCH, last + 1))
+                await post([_call(h, "eth_getBlockByNumber", hex(h), False) for h in heights])
 
-    async with aiohttp.ClientSession() as session:
-        return sum(await asyncio.gather(*(part(session, f) for f in range(0, made.tip + 1, WIDTH))))
+    await asyncio.gather(*(part(f) for f in range(0, made.tip + 1, WIDTH)))
 
 
 def _call(id_: int, method: str, *params: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Indexing Solana history against downloading the same blocks.
+"""Indexing Solana history against downloading its blocks.
 
-python benchmarks/index_solana.py [--events 50000] [--runs 3]
+python benchmarks/index_solana.py [--events 50000] [--per-block 100] [--runs 3]
 """
 
 from __future__ import annotations
@@ -8,43 +8,33 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import aiohttp
-from _indexing import measure
+import orjson
+from _indexing import Fetch, measure
 
 from localnet.flood import History
 
-FLIGHT = 4
+OPTIONS = {
+    "encoding": "json",
+    "transactionDetails": "full",
+    "rewards": False,
+    "maxSupportedTransactionVersion": 0,
+    "commitment": "confirmed",
+}
 
 
-async def download(made: History) -> int:
+async def download(made: History, post: Fetch, flight: int) -> None:
     """Fetches every block that getBlocks names, in full, as the indexer asks for it."""
-    limit = asyncio.Semaphore(FLIGHT)
-    options = {
-        "encoding": "json",
-        "transactionDetails": "full",
-        "rewards": False,
-        "maxSupportedTransactionVersion": 0,
-        "commitment": "confirmed",
-    }
+    listed = await post(_call("getBlocks", 0, made.tip, {"commitment": "confirmed"}))
+    slots = (orjson.loads(listed) if isinstance(listed, bytes) else listed)["result"]
 
-    async def post(session: aiohttp.ClientSession, method: str, *params: Any) -> bytes:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        async with limit, session.post(made.rpc, json=body) as answer:
-            return await answer.read()
+    async def block(slot: int) -> None:
+        await post(_call("getBlock", slot, OPTIONS))
 
-    async with aiohttp.ClientSession() as session:
-        async with session.post(
-            made.rpc,
-            json={
-                "jsonrpc": "2.0",
-                "id": 1,
-                "method": "getBlocks",
-                "params": [0, made.tip, {"commitment": "confirmed"}],
-            },
-        ) as answer:
-            slots = (await answer.json())["result"]
-        blocks = await asyncio.gather(*(post(session, "getBlock", s, options) for s in slots))
-        return sum(len(b) for b in blocks)
+    await asyncio.gather(*map(block, slots))
+
+
+def _call(method: str, *params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from indexer import process
 from indexer.errors import ChainfoldError
 
 _OURS = {
@@ -31,6 +32,7 @@ class _Lazy(click.Group):
         from importlib import import_module
 
         if cmd_name in _OURS:
+            process.tune()
             module, name = _OURS[cmd_name]
             return getattr(import_module(module), name)
         for entry in entry_points(group="chainfold.commands", name=cmd_name):

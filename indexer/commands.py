@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from indexer import config as configuration
-from indexer import store
+from indexer import process, store
 from indexer.errors import Fatal
 from indexer.follow import Follower
 
@@ -35,8 +34,7 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
     chains = [c for c in config.chains if config.programs_on(c) and (not only or c in only)]
     from indexer.progress import reporter
 
-    gc.set_threshold(100_000)  # parsed JSON is acyclic: looking for cycles in it only costs
-    _leave_pandas_out()
+    process.leave_pandas_out()
     with store.opened(config) as opened, reporter(sys.stderr) as report:
 
         async def run() -> None:
@@ -56,24 +54,6 @@ def index(path: Path | None, until: int | None, once: bool, only: tuple[str, ...
                 await asyncio.gather(*tasks, stopped, return_exceptions=True)
 
         asyncio.run(run())
-
-
-def _leave_pandas_out() -> None:
-    """pyarrow imports pandas at its first array, to know a Series when it sees one: a second and
-    60 MB for what the indexer never has."""
-    import pyarrow as pa
-
-    class NoPandas:
-        def find_spec(self, name: str, *_: object) -> None:
-            if name == "pandas":
-                raise ModuleNotFoundError(name)
-
-    finder: Any = NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(finder)
 
 
 async def _until(stop: asyncio.Event) -> None:

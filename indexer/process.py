@@ -1,0 +1,45 @@
+"""The process of an indexer: what its libraries do with memory and threads."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+from typing import Any
+
+_M_ARENA_MAX = -8  # malloc.h of glibc
+
+
+def tune() -> None:
+    """Sets what must be set before NumPy and Arrow are imported.
+
+    Batches of megabytes go from thread to thread: with a heap for each thread, and one more for
+    Arrow, what one frees the others can't use, and the kernel clears new pages for each batch.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, musl doesn't
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, 1)
+    # Parsed JSON is acyclic: looking for cycles in it only costs.
+    gc.set_threshold(1_000_000)
+
+
+def leave_pandas_out() -> None:
+    """pyarrow imports pandas at its first array, to know a Series when it sees one: a second and
+    60 MB for what the indexer never has."""
+    import pyarrow as pa
+
+    class NoPandas:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name)
+
+    finder: Any = NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
