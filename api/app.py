@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -46,7 +47,8 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
             finally:
                 await app.state.service.aclose()
 
-    app = FastAPI(
+    # its pages of documentation need nothing from another host
+    app = FastAPIOffline(
         title="chainfold",
         version=version("chainfold"),
         description="State and events of programs on Solana and EVM chains, read-only.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -121,7 +122,17 @@ async def test_openapi_lists_what_is_there(ledger: Ledger, client: httpx.AsyncCl
     codes = document["paths"]["/v1/tx/{chain}/bets/place"]["post"]["responses"]
     assert list(codes["422"]["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
-    assert (await client.get("/docs")).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_documentation_needs_no_other_host(client: httpx.AsyncClient, page: str) -> None:
+    shown = await client.get(page)
+    assert shown.status_code == 200
+    needed = re.findall(r"""(?:src|href)=["']([^"']+)["']""", shown.text)
+    assert any(url.endswith(".js") for url in needed)
+    for url in needed:
+        assert url.startswith("/"), url
+        assert (await client.get(url)).status_code == 200, url
 
 
 async def test_answers_are_what_openapi_says(ledger: Ledger, client: httpx.AsyncClient) -> None:
