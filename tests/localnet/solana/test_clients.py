@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -323,7 +324,8 @@ async def test_anchorpy_calls_a_program(client: AsyncClient, payer: Keypair) -> 
 def test_kit_sends_and_is_told(running: dict[str, Any]) -> None:
     node = shutil.which("node")
     if node is None or not (ROOT / "node_modules" / "@solana" / "kit").exists():
-        pytest.skip("@solana/kit is not installed: run `npm install`")
+        missing = "@solana/kit is not installed: run `npm install`"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     script = Path(__file__).with_name("kit_client.mjs")
     ran = subprocess.run(
         [node, str(script), running["url"], running["ws_url"]],
