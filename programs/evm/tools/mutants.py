@@ -6,6 +6,7 @@
 A check is a statement `require(CONDITION, Error()); // RULE`. Each is removed whole; where its
 condition is a chain of `&&` or `||`, each part is also taken out of the chain by itself; so is
 each `nonReentrant`. A mutant whose tests stay green is a check that nothing shows to be needed.
+The tests run once without any mutant before: red ones would kill them all.
 Prints a table; exit status 1 when a mutant survives.
 """
 
@@ -88,27 +89,34 @@ def mutants(source: Path) -> list[Mutant]:
     return found
 
 
+def red(copy: Path, what: str) -> bool:
+    """Whether the tests of `copy`, a copy of the project, fail."""
+    env = os.environ | {
+        "FOUNDRY_PROFILE": "quick",
+        "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
+        # Tests find a contract's code when they run: a mutant compiles alone, without them.
+        "FOUNDRY_DYNAMIC_TEST_LINKING": "true",
+    }
+    build = subprocess.run(
+        [FORGE, "build", "--quiet"], cwd=copy, env=env, capture_output=True, text=True
+    )
+    if build.returncode != 0:
+        sys.exit(f"{what}: does not compile\n{build.stdout}{build.stderr}")
+    # Unit tests first: they say no sooner than the invariants.
+    for pattern in ("^test(Fuzz)?_", "^invariant_"):
+        tests = [FORGE, "test", "--match-test", pattern, "--fail-fast"]
+        if subprocess.run(tests, cwd=copy, env=env, capture_output=True).returncode != 0:
+            return True
+    return False
+
+
 def killed(mutant: Mutant, copy: Path) -> bool:
-    """Whether the mutant's tests fail in `copy`, a copy of the project."""
+    """Whether the mutant's tests fail in `copy`."""
     target = copy / mutant.source.relative_to(EVM)
     original = mutant.source.read_text()
     target.write_text(original[: mutant.start] + mutant.text + original[mutant.end :])
-    env = os.environ | {"FOUNDRY_PROFILE": "quick", "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"}
     try:
-        build = subprocess.run(
-            [FORGE, "build", "--quiet"], cwd=copy, env=env, capture_output=True, text=True
-        )
-        if build.returncode != 0:
-            sys.exit(
-                f"{mutant.source.name}:{mutant.line} {mutant.what}: does not compile\n"
-                f"{build.stdout}{build.stderr}"
-            )
-        # Unit tests first: they say no sooner than the invariants.
-        for pattern in ("^test(Fuzz)?_", "^invariant_"):
-            tests = [FORGE, "test", "--match-test", pattern, "--fail-fast"]
-            if subprocess.run(tests, cwd=copy, env=env, capture_output=True).returncode != 0:
-                return True
-        return False
+        return red(copy, f"{mutant.source.name}:{mutant.line} {mutant.what}")
     finally:
         target.write_text(original)
 
@@ -133,7 +141,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         free: SimpleQueue[Path] = SimpleQueue()
         for job in range(args.jobs):
-            free.put(copy_of_project(Path(folder), job))
+            copy = copy_of_project(Path(folder), job)
+            if red(copy, "the sources as they are"):
+                sys.exit("the tests are red before any mutant: run `make test` and mend them first")
+            free.put(copy)
 
         def run(mutant: Mutant) -> bool:
             copy = free.get()
