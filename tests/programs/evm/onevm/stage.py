@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from eth_account.messages import encode_typed_data
+from trees import Tree, word
 from web3.contract import Contract
 
 from onevm.node import ROOT, Node, Outcome, account
@@ -20,6 +22,7 @@ CONTRACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "payouts": ("Payouts", "getPool", ("feeds",)),
 }
 ZERO = "0x" + "00" * 20
+CHAIN = 31337  # anvil's
 
 
 def scenarios(program: str) -> list[dict[str, Any]]:
@@ -129,23 +132,60 @@ class Stage:
 
     def value(self, kind: str, field: str, value: Any) -> Any:
         """A scenario's value as the chain has it."""
+        if isinstance(value, dict):
+            return self.made(value)
         if kind.endswith("]"):
             inner = kind[: kind.rindex("[")]
             return [self.value(inner, field, item) for item in value]
-        if isinstance(value, dict):
-            return value["repeat"] * value["times"]
         if kind == "address":
             if value in self.tokens:
                 return self.tokens[value].address
-            return ZERO if value in (None, "zero") else account(value).address
+            return ZERO if value in (None, "none", "zero") else account(value).address
         if kind == "bytes32":
             if value == "none":
                 return bytes(32)
             return self.ids[value] if value in self.ids else bytes.fromhex(value[2:])
         if kind in ("string", "bool"):
             return value
+        if value == "none":
+            return 0
         number = int(value)
-        return number + self.start if re.search(r"_(at|by)$", field) else number
+        return number + self.start if re.search(r"_(at|by)$|^expiry$", field) else number
+
+    def made(self, value: dict[str, Any]) -> Any:
+        """What a scenario writes as how it is made."""
+        if "root_of" in value:
+            return self.tree(value["root_of"]).root
+        if "proof_of" in value:
+            tree, leaf = value["proof_of"]
+            return self.tree(tree).proof(leaf)
+        if "signed_by" in value:
+            return self.signature(value)
+        return value["repeat"] * value["times"]
+
+    def tree(self, name: str) -> Tree:
+        """A scenario's tree, with the leaves of this chain (SPEC.md P-11)."""
+        listed = self.scenario["trees"][name]
+        head = word(CHAIN) + word(int(self.program.address, 16))
+        head += self.ids[listed["pool"]]
+        return Tree(
+            [
+                head + word(int(index)) + word(int(account(who).address, 16)) + word(int(amount))
+                for index, who, amount in listed["leaves"]
+            ]
+        )
+
+    def signature(self, value: dict[str, Any]) -> bytes:
+        """A beneficiary's, by EIP-712 (SPEC.md P-14)."""
+        kinds = {"pool": "bytes32", "vendor": "address"}
+        kinds |= dict.fromkeys(("amount", "nonce", "expiry"), "uint256")
+        domain = {"name": "chainfold payouts", "version": "1", "chainId": CHAIN}
+        message = encode_typed_data(
+            domain_data=domain | {"verifyingContract": self.program.address},
+            message_types={"Redeem": [{"name": n, "type": kind} for n, kind in kinds.items()]},
+            message_data={n: self.value(kind, n, value[n]) for n, kind in kinds.items()},
+        )
+        return bytes(account(value["signed_by"]).sign_message(message).signature)
 
     def expected(
         self, program: Contract, listed: list[dict[str, Any]]

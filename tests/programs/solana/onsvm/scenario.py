@@ -4,11 +4,13 @@ from typing import Any
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
+from trees import Tree
 
 from onsvm.bets import Bets
 from onsvm.chain import START, SYSTEM, Chain, Refused, wallet
 from onsvm.contracts import Contracts
 from onsvm.feeds import Feeds
+from onsvm.payouts import ZERO, Payouts
 
 TIMES = ("_at", "_by")
 
@@ -36,6 +38,10 @@ class Runner:
 
     def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
         raise NotImplementedError
+
+    def instructions(self, do: str, by: str, args: dict[str, Any]) -> list[Instruction]:
+        """A step's, with what must stand before it in the transaction."""
+        return [self.instruction(do, by, args)]
 
     def next_entity(self, do: str, by: str) -> Pubkey:
         """The id that an entity made now by `by` will have."""
@@ -70,12 +76,16 @@ class Runner:
             return "0x" + value.hex()
         if isinstance(value, list):
             return [self.shown(item, field) for item in value]
-        return value - START if field.endswith(TIMES) else value
+        if not field.endswith(TIMES):
+            return value
+        return value - START if value else "none"
 
     def same(self, shown: Any, listed: Any) -> bool:
         """64-bit numbers are decimal strings in a scenario, small ones may be numbers."""
         if isinstance(listed, dict):
             listed = self.given(listed)
+        if isinstance(listed, bytes):
+            listed = "0x" + listed.hex()
         if isinstance(listed, list) and isinstance(shown, list):
             pairs = zip(shown, listed, strict=True)
             return len(shown) == len(listed) and all(self.same(a, b) for a, b in pairs)
@@ -103,10 +113,10 @@ def perform(runner: Runner, step: dict[str, Any], where: str) -> None:
         entity = runner.next_entity(step["do"], step["by"])
         runner.names[entity] = step["as"]
         runner.entities[step["as"]] = entity
-    ix = runner.instruction(step["do"], step["by"], args)
+    built = runner.instructions(step["do"], step["by"], args)
     signers = [wallet(name) for name in runner.names.values()]
     try:
-        receipt = runner.chain.send(ix, signers=signers)
+        receipt = runner.chain.send(*built, signers=signers)
     except Refused as refused:
         if refused.name != step.get("error"):
             raise AssertionError(f"{where}\n{refused}") from refused
@@ -216,4 +226,78 @@ class ContractsRunner(Runner):
         return self.contracts.step(do, by, agreement, **args)
 
 
-RUNNERS: dict[str, type[Runner]] = {"bets": BetsRunner, "contracts": ContractsRunner}
+class PayoutsRunner(Runner):
+    program, entity = "payouts", "pool"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.payouts = Payouts(self.chain)
+        self.feeds = Feeds(self.chain)
+        self.names[SYSTEM] = "none"
+        self.trees: dict[str, Any] = scenario.get("trees", {})
+
+    def tree(self, name: str) -> Tree:
+        listed = self.trees[name]
+        leaves = [(int(index), who, int(amount)) for index, who, amount in listed["leaves"]]
+        return self.payouts.tree(self.entities[listed["pool"]], leaves)
+
+    def given(self, value: Any, field: str = "") -> Any:
+        if isinstance(value, dict) and "root_of" in value:
+            return self.tree(value["root_of"]).root
+        if isinstance(value, dict) and "proof_of" in value:
+            tree, leaf = value["proof_of"]
+            return self.tree(tree).proof(leaf)
+        if isinstance(value, dict) and "signed_by" in value:
+            return {key: self.given(item, key) for key, item in value.items()}
+        return super().given(value, field)
+
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        if do == "feeds.open":
+            return self.feeds.next_feed(by)
+        return self.payouts.next_pool(by)
+
+    def vaults(self) -> list[Pubkey]:
+        return [self.payouts.vault(address) for address in self.entities.values()]
+
+    def instructions(self, do: str, by: str, args: dict[str, Any]) -> list[Instruction]:
+        if do != "redeem":
+            return super().instructions(do, by, args)
+        signed = args.pop("signature")
+        signature = self.payouts.signature(
+            signed["signed_by"],
+            signed["pool"],
+            signed["vendor"],
+            signed["amount"],
+            signed["nonce"],
+            signed["expiry"],
+        )
+        return [signature, self.instruction(do, by, args)]
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        if do == "feeds.open":
+            return self.feeds.open(by, **args)
+        if do == "feeds.publish":
+            return self.feeds.publish(by, args["feed"], [tuple(o) for o in args["observations"]])
+        for name in ("account", "vendor", "funder", "operator", "guardian"):
+            if name in args and args[name] != "none":
+                self.actor(args[name])
+        if do == "open":
+            for name in ("operator", "guardian", "feed"):
+                args[name] = ZERO if args[name] == "none" else args[name]
+            for name in ("opens_at", "closes_at", "trigger_by"):
+                args[name] = None if args[name] == "none" else args[name]
+            return self.payouts.open(by, **args)
+        pool = args.pop("pool")
+        if do in ("claim", "allocate"):
+            leaf = args["index"], args["account"], args["amount"]
+            return getattr(self.payouts, do)(by, pool, leaf, args["proof"])
+        if do == "fire":
+            return self.payouts.fire(by, pool, args["round"])
+        return getattr(self.payouts, do)(by, pool, **args)
+
+
+RUNNERS: dict[str, type[Runner]] = {
+    "bets": BetsRunner,
+    "contracts": ContractsRunner,
+    "payouts": PayoutsRunner,
+}
