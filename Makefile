@@ -57,8 +57,8 @@ mutants: setup ## removes each check of the programs in turn and wants a red tes
 	@$(PY) programs/evm/tools/mutants.py
 	@$(PY) programs/solana/mutants.py
 
-bench: setup ## all benchmarks
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(PY) "$$file"; done
+bench: setup ## all benchmarks, then one table of their figures
+	@$(PY) benchmarks
 
 bench-%: setup
 	@file=benchmarks/$(subst -,_,$*).py; \
