@@ -9,7 +9,7 @@ from onsvm.bets import DAY
 from onsvm.chain import START, SYSTEM, Chain, Receipt, wallet
 
 ACTIVE, PAUSED, DONE = range(3)
-ACTORS = ("owner", "sponsor", "alice", "mallory")
+ACTORS = ("owner", "opener", "sponsor", "alice", "mallory")
 
 
 class Projects:
