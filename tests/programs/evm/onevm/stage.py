@@ -20,6 +20,7 @@ CONTRACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "feeds": ("Feeds", "getFeed", ()),
     "contracts": ("Contracts", "getAgreement", ("feeds",)),
     "payouts": ("Payouts", "getPool", ("feeds",)),
+    "registry": ("Registry", "getScope", ()),
 }
 ZERO = "0x" + "00" * 20
 CHAIN = 31337  # anvil's
@@ -45,12 +46,17 @@ class Stage:
         self.node, self.scenario = node, scenario
         name, self.view, needs = CONTRACTS[program]
         self.programs = {other: node.deploy(CONTRACTS[other][0]) for other in needs}
-        self.program = node.deploy(name, *(self.programs[other].address for other in needs))
+        given = [self.programs[other].address for other in needs]
+        if program == "registry":
+            given.append(account("root").address)
+        self.program = node.deploy(name, *given)
         self.programs[program] = self.program
         self.tokens: dict[str, Contract] = {
             symbol: node.deploy("TestToken") for symbol in scenario["tokens"]
         }
         self.ids: dict[str, bytes] = {}
+        if program == "registry":
+            self.ids["global"] = self.program.functions.GLOBAL().call()
         self.funded: set[str] = set()
         for actor, balances in scenario.get("balances", {}).items():
             for symbol, amount in balances.items():
@@ -150,7 +156,7 @@ class Stage:
         if value == "none":
             return 0
         number = int(value)
-        return number + self.start if re.search(r"_(at|by)$|^expiry$", field) else number
+        return number + self.start if re.search(r"_(at|by)$|^(expiry|deadline)$", field) else number
 
     def made(self, value: dict[str, Any]) -> Any:
         """What a scenario writes as how it is made."""
@@ -176,13 +182,19 @@ class Stage:
         )
 
     def signature(self, value: dict[str, Any]) -> bytes:
-        """A beneficiary's, by EIP-712 (SPEC.md P-14)."""
-        kinds = {"pool": "bytes32", "vendor": "address"}
-        kinds |= dict.fromkeys(("amount", "nonce", "expiry"), "uint256")
-        domain = {"name": "chainfold payouts", "version": "1", "chainId": CHAIN}
+        """By EIP-712: a beneficiary's (SPEC.md P-14), or a linked wallet's (R-7)."""
+        if "profile" in value:
+            program, name = "registry", "Link"
+            kinds = {"profile": "address", "wallet": "address"}
+            kinds |= dict.fromkeys(("nonce", "deadline"), "uint256")
+        else:
+            program, name = "payouts", "Redeem"
+            kinds = {"pool": "bytes32", "vendor": "address"}
+            kinds |= dict.fromkeys(("amount", "nonce", "expiry"), "uint256")
+        domain = {"name": f"chainfold {program}", "version": "1", "chainId": CHAIN}
         message = encode_typed_data(
             domain_data=domain | {"verifyingContract": self.program.address},
-            message_types={"Redeem": [{"name": n, "type": kind} for n, kind in kinds.items()]},
+            message_types={name: [{"name": n, "type": kind} for n, kind in kinds.items()]},
             message_data={n: self.value(kind, n, value[n]) for n, kind in kinds.items()},
         )
         return bytes(account(value["signed_by"]).sign_message(message).signature)

@@ -11,6 +11,7 @@ from onsvm.chain import START, SYSTEM, Chain, Refused, wallet
 from onsvm.contracts import Contracts
 from onsvm.feeds import Feeds
 from onsvm.payouts import ZERO, Payouts
+from onsvm.registry import Registry
 
 TIMES = ("_at", "_by")
 
@@ -296,8 +297,56 @@ class PayoutsRunner(Runner):
         return getattr(self.payouts, do)(by, pool, **args)
 
 
+class FeedsRunner(Runner):
+    program, entity = "feeds", "feed"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.feeds = Feeds(self.chain)
+
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        return self.feeds.next_feed(by)
+
+    def vaults(self) -> list[Pubkey]:
+        return []
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        if do == "open":
+            return self.feeds.open(by, **args)
+        return self.feeds.publish(by, args["feed"], [tuple(o) for o in args["observations"]])
+
+
+class RegistryRunner(Runner):
+    """`root` is the first global admin, and `global` names the global scope."""
+
+    program, entity = "registry", "scope"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.registry = Registry(self.chain).initialized()
+        self.actor("root")
+        self.names[self.registry.global_scope] = "global"
+        self.entities["global"] = self.registry.global_scope
+
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        return self.registry.next_entity(b"scope" if do == "open_scope" else b"attestation", by)
+
+    def vaults(self) -> list[Pubkey]:
+        return []
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        for name in ("account", "subject", "wallet", "profile"):
+            if isinstance(args.get(name), str):
+                args[name] = ZERO if args[name] == "none" else self.actor(args[name])
+        for name in ("deadline", "signature"):  # here the wallet signs the transaction
+            args.pop(name, None)
+        return self.registry.call(do, by, **args)
+
+
 RUNNERS: dict[str, type[Runner]] = {
     "bets": BetsRunner,
     "contracts": ContractsRunner,
+    "feeds": FeedsRunner,
+    "registry": RegistryRunner,
     "payouts": PayoutsRunner,
 }
