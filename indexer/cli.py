@@ -18,6 +18,8 @@ _OURS = {
     "status": ("indexer.commands", "status"),
     "backfill": ("indexer.commands", "backfill"),
     "repair": ("indexer.commands", "repair"),
+    "migrate": ("indexer.migrate", "migrate_command"),
+    "reindex": ("indexer.migrate", "reindex_command"),
     "verify": ("indexer.commands", "verify"),
 }
 

@@ -10,16 +10,20 @@ from typing import Any
 
 from psycopg import Connection
 
+from indexer import migrate
 from indexer.chains.watch import Child
 from indexer.config import Config
 from indexer.decode.batch import ORDINAL_BITS
 from indexer.decode.factory import announcements, field
 from indexer.decode.schema import Schema, schema
+from indexer.errors import Fatal
+from indexer.fingerprint import declarations
 from indexer.folds import bind, compile
 from indexer.folds.aggregate import Aggregator
 from indexer.folds.bind import BoundFold
 from indexer.log import database, ddl, ledger
 from indexer.log.database import run
+from indexer.log.declared import store as store_declarations
 from indexer.log.undo import Unmerge
 from indexer.log.writer import Log, Merge
 from indexer.sql import quote
@@ -118,10 +122,22 @@ def opened(config: Config) -> Generator[Store]:
     for chain in config.chains:
         announcements(declared, chain)  # a factory that is misspelt is refused before all else
     folds = bind.load(config, declared)
-    with database.serve(config.database) as url:
-        with database.translated(), database.connect(url, name="chainfold setup") as connection:
+    with (
+        database.serve(config.database) as url,
+        database.connect(url, name="chainfold setup") as connection,
+    ):
+        with database.translated():
+            _use(connection, config.database.schema)
             store = prepare(config, url, declared, folds, connection)
         yield store
+
+
+def _use(connection: Connection[Any], into: str) -> None:
+    """Keeps migrations out for as long as the connection lives."""
+    key = [f"{into} {migrate.USERS}"]
+    row = run(connection, "SELECT pg_try_advisory_lock_shared(hashtext(%s))", key).fetchone()
+    if row is None or not row[0]:
+        raise Fatal(f"`chainfold migrate` works on schema {into!r}: run this when it is done")
 
 
 def prepare(
@@ -134,12 +150,14 @@ def prepare(
     """Makes tables, sources and links in the database that ``connection`` is to."""
     into = config.database.schema
     prefix = f'"{into}".'
+    migrate.refuse(migrate.changes(connection, into, declared, folds))
     ddl.prepare(
         connection,
         into,
         declared.tables.values(),
         [(f.name, compile.create(f, prefix, "postgres")) for f in folds],
     )
+    store_declarations(connection, into, declarations(declared, folds).values())
     sources = ledger.register(connection, declared, into)
     ledger.link_folds(connection, into, _feeds(declared, folds, sources))
     unmerges = tuple(

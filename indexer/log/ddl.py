@@ -63,6 +63,12 @@ CREATE VIEW {s}.fold_progress AS
     LEFT JOIN {s}.head h ON h.chain = f.chain GROUP BY f.fold, f.chain, h.finalized;
 """
 
+_DECLARATION = """
+CREATE TABLE IF NOT EXISTS {s}.declaration (
+    kind text NOT NULL, name text NOT NULL, chain text NOT NULL, address text NOT NULL,
+    "table" text NOT NULL, fingerprint text NOT NULL, PRIMARY KEY (kind, name, chain, address))
+"""
+
 
 def prepare(
     connection: Connection[Any],
@@ -92,6 +98,7 @@ def prepare(
                 f"schema {schema!r} of the database is of version {version}, this chainfold knows "
                 f"{VERSION}: install the newer chainfold or use another schema"
             )
+        run(connection, _DECLARATION.format(s=quote(schema)))
         for table in tables:
             _ensure(connection, schema, table.name, create_events(table, f"{quote(schema)}."))
         for name, statement in folds:

@@ -45,7 +45,14 @@ def register(connection: Connection[Any], schema: Schema, into: str) -> list[Sou
                 [binding.chain, binding.address],
             ).fetchall()
             known: set[str] = set()
-            for id_, of_source, start in rows:
+            for id_, of_source, begun in rows:
+                start = min(begun, binding.start)
+                if start < begun:  # the configuration wants more history than it did
+                    run(
+                        connection,
+                        f'UPDATE "{into}".source SET start = %s WHERE id = %s',
+                        [start, id_],
+                    )
                 known |= set(of_source)
                 if events & set(of_source):
                     found.append(
