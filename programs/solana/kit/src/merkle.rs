@@ -33,16 +33,24 @@ impl Borsh for Proof {
     }
 }
 
-/// The root that a leaf and its siblings give.
+/// The root that a leaf, given in parts, and its siblings give.
 #[inline(always)]
-pub fn root_of(leaf: &[u8], proof: &[Node]) -> Node {
-    let mut node = keccak256(&[&keccak256(&[leaf])]);
+pub fn root_of(leaf: &[&[u8]], proof: &[Node]) -> Node {
+    let mut node = keccak256(&[&keccak256(leaf)]);
     for sibling in proof {
         let pair: [&[u8]; 2] =
             if is_less(&node, sibling) { [&node, sibling] } else { [sibling, &node] };
         node = keccak256(&pair);
     }
     node
+}
+
+/// A number as a word of 32 bytes, in which Solidity's `abi.encode` lays it out.
+#[inline(always)]
+pub fn encode(number: u64) -> Node {
+    let mut word = [0; 32];
+    word[24..].copy_from_slice(&number.to_be_bytes());
+    word
 }
 
 /// Compares as numbers of 256 bits; word by word, for the first nearly always decides.

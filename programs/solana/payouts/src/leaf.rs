@@ -6,13 +6,10 @@ use crate::{
 };
 use kit::{
     check,
-    merkle::{root_of, Node},
+    merkle::{encode, root_of, Node},
     sysvar,
 };
 use pinocchio::{error::ProgramError, Address};
-
-/// Words of 32 bytes, as Solidity's `abi.encode` lays them out.
-const LENGTH: usize = 6 * 32;
 
 /// What is claimed or allocated.
 pub struct Leaf<'a> {
@@ -33,7 +30,7 @@ impl Leaf<'_> {
             let taken = Page::load(page.account, page.pool.address(), self.index)?;
             check!(!taken.is_taken(self.index), Error::AlreadyClaimed);
         }
-        let root = root_of(&self.encoded(page.pool.address()), self.proof);
+        let root = self.root(page.pool.address());
         check!(root == pool.root, Error::InvalidProof);
         check!(self.amount <= pool.unclaimed.get(), Error::ExceedsTotal);
 
@@ -46,15 +43,18 @@ impl Leaf<'_> {
         pool.unclaimed.sub(self.amount)
     }
 
+    /// The root of the tree that the proof proves this leaf of `pool` to be in (P-11).
     #[inline(always)]
-    fn encoded(&self, pool: &Address) -> [u8; LENGTH] {
-        let mut words = [0; LENGTH];
-        words[..32].copy_from_slice(CLUSTER.as_array());
-        words[32..64].copy_from_slice(ID.as_array());
-        words[64..96].copy_from_slice(pool.as_array());
-        words[120..128].copy_from_slice(&self.index.to_be_bytes());
-        words[128..160].copy_from_slice(self.account.as_array());
-        words[184..].copy_from_slice(&self.amount.to_be_bytes());
-        words
+    fn root(&self, pool: &Address) -> Node {
+        let (index, amount) = (encode(self.index), encode(self.amount));
+        let words: [&[u8]; 6] = [
+            CLUSTER.as_array(),
+            ID.as_array(),
+            pool.as_array(),
+            &index,
+            self.account.as_array(),
+            &amount,
+        ];
+        root_of(&words, self.proof)
     }
 }
