@@ -130,7 +130,7 @@ contract Feeds {
     /// @notice Whether the last observation is older than the heartbeat, or there is none.
     function isStale(bytes32 feed) external view returns (bool) {
         Feed storage f = _feed(feed);
-        return block.timestamp > uint256(f.lastAt) + f.heartbeat;
+        return f.count == 0 || block.timestamp > uint256(f.lastAt) + f.heartbeat;
     }
 
     /// @notice Id of the feed that `publisher` opened with `nonce` on this chain and contract.

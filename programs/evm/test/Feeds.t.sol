@@ -49,6 +49,8 @@ contract FeedsTest is Test {
         feeds.publish(feed, batch(0, START));
         vm.expectRevert(Feeds.InvalidBatch.selector);
         feeds.publish(feed, batch(33, START));
+        vm.expectRevert(Feeds.NotLater.selector);
+        feeds.publish(feed, batch(1, 0));
         vm.expectRevert(Feeds.FromFuture.selector);
         feeds.publish(feed, batch(1, START + 61));
         feeds.publish(feed, batch(1, START + 60));
@@ -97,6 +99,9 @@ contract FeedsTest is Test {
         vm.assertTrue(!feeds.isStale(feed), "within heartbeat");
         vm.warp(START + 3601);
         vm.assertTrue(feeds.isStale(feed), "past heartbeat");
+        // A heartbeat that is longer than the chain's time is no observation.
+        bytes32 patient = feeds.open(8, type(uint32).max, "", "");
+        vm.assertTrue(feeds.isStale(patient), "nothing observed, 136 years allowed");
     }
 
     function test_F5_no_feed() external {

@@ -86,6 +86,9 @@ def test_publish_refuses(feeds: Feeds) -> None:
     refuses(feeds, feeds.publish("opener", feed, [(1, 5), (1, 4)]), "NotLater")
     refuses(feeds, feeds.publish("opener", feed, [(1, 61)]), "FromFuture")
     refuses(feeds, feeds.publish("opener", feed, [(1, 5), (1, 61)]), "FromFuture")
+    for before_all_time in (-START, -START - 1):
+        ix = feeds.publish("opener", feed, [(1, before_all_time), (1, 5)])
+        refuses(feeds, ix, "NotLater")
     feeds.send(feeds.publish("opener", feed, [(1, 5)]))
     refuses(feeds, feeds.publish("opener", feed, [(1, 5)]), "NotLater")
     refuses(feeds, feeds.publish("opener", feed, [(1, 4), (1, 6)]), "NotLater")

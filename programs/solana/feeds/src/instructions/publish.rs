@@ -36,14 +36,13 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(a.publisher.address() == &feed.publisher, Error::NotPublisher);
     let count = args.observations.len();
     check!((1..=MAX_BATCH).contains(&count), Error::InvalidBatch);
-    let mut last = feed.observation(feed.count.get()).map(|o| o.observed_at.get());
+    let mut last = feed.observation(feed.count.get()).map_or(0, |o| o.observed_at.get());
     for observation in args.observations {
         let observed_at = observation.observed_at.get();
-        check!(last.is_none_or(|last| last < observed_at), Error::NotLater);
-        last = Some(observed_at);
+        check!(last < observed_at, Error::NotLater);
+        last = observed_at;
     }
-    let latest = sysvar::now()?.saturating_add(MAX_AHEAD);
-    check!(last.is_some_and(|last| last <= latest), Error::FromFuture);
+    check!(last <= sysvar::now()?.saturating_add(MAX_AHEAD), Error::FromFuture);
 
     for observation in args.observations {
         let round = feed.push(observation)?;
