@@ -23,7 +23,12 @@ OWN_LIMIT = 2000
 PER_BUMP = 410  # one more sha-256 and curve check in the search for a canonical bump
 PER_LEAF = 282  # hashes of 192 and of 32 bytes: 85 each, and half a unit a byte
 PER_NODE = 158  # a hash of 64 bytes, and putting two nodes in order
-SEVERAL = {("publish", "32 observations"), ("enter", "new receipt")}
+SEVERAL = {
+    ("publish", "32 observations"),
+    ("enter", "new receipt"),
+    ("create_record", "16 tags"),
+}
+MAKERS = ("open", "propose", "initialize", "open_scope")
 
 HEAD = """\
 # Compute units
@@ -350,7 +355,7 @@ def test_table() -> None:
             f"| {program} | {name} | {case} | {receipt.cost:,} | {receipt.own:,} | {searched} |\n"
         )
         # those make two accounts, most of them a vault too, or 32 events; see the table
-        several = (name, case) in SEVERAL or name in ("open", "propose", "initialize", "open_scope")
+        several = (name, case) in SEVERAL or name in MAKERS
         if not several:
             nodes = re.match(r"(\d+) nodes?", case)
             proof = PER_LEAF + int(nodes[1]) * PER_NODE if nodes else 0
