@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ Log = dict[str, Any]
 def block_hashes(logs: list[Log], first: int, last: int, where: str) -> dict[int, str]:
     """The hash of every block that ``logs`` name. Retryable when they contradict one another."""
     hashes: dict[int, str] = {}
-    for number, block_hash in {(log["blockNumber"], log["blockHash"]) for log in logs}:
+    for (number, block_hash), _ in groupby(logs, itemgetter("blockNumber", "blockHash")):
         height = int(number, 16)
         if not first <= height <= last:
             raise Retryable(f"{where}: a log of block {height} is outside of the range asked for")
@@ -29,24 +31,24 @@ def block_hashes(logs: list[Log], first: int, last: int, where: str) -> dict[int
 
 def columns(logs: list[Log], starts: Mapping[str, int], where: str) -> EvmLogs:
     """``logs`` in chain order, each once, without those below their address's start."""
-    if any(log.get("removed") for log in logs):
+    if any(map(methodcaller("get", "removed"), logs)):
         raise Retryable(f"{where}: the node lists removed logs (a reorg just now)")
-    address = [log["address"] for log in logs]
+    address = _field(logs, "address")
     seen = set(address)
     if not seen <= starts.keys():
         if not {a.lower() for a in seen} <= starts.keys():
             raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
         address = [a.lower() for a in address]
     n = len(logs)
-    height = _integers([log["blockNumber"] for log in logs])
-    index = _integers([log["logIndex"] for log in logs])
+    height = _integers(_field(logs, "blockNumber"))
+    index = _integers(_field(logs, "logIndex"))
     columns = EvmLogs(
         height,
         index,
-        [log["transactionHash"] for log in logs],
+        _field(logs, "transactionHash"),
         address,
-        [log["topics"] for log in logs],
-        [log["data"] for log in logs],
+        _field(logs, "topics"),
+        _field(logs, "data"),
     )
     late = {a: s for a, s in starts.items() if s > height.min()} if n else {}
     if late:
@@ -65,6 +67,10 @@ def columns(logs: list[Log], starts: Mapping[str, int], where: str) -> EvmLogs:
     if (np.diff(position[order]) == 0).any():
         raise Retryable(f"{where}: the node lists a log twice")
     return take(columns, order)
+
+
+def _field(logs: list[Log], name: str) -> list[Any]:
+    return list(map(itemgetter(name), logs))
 
 
 def _integers(column: list[str]) -> NDArray[np.int64]:

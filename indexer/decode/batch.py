@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from indexer.decode.types import Type
 from indexer.errors import Fatal
 
 ORDINAL_BITS = 28
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | Non
     return Batch(raw.chain, raw.first, raw.last, raw.finalized, raw.blocks, tables, unknown)
 
 
+def picked(column: list[T], rows: NDArray[np.int64]) -> list[T]:
+    """``column`` at ``rows``, which are ascending and each there once."""
+    return column if len(rows) == len(column) else [column[i] for i in rows.tolist()]
+
+
 def place(raw: RawRange, row: int) -> str:
     """Where row ``row`` of the raw events is, for an error's reader."""
     events = raw.events
@@ -141,11 +148,9 @@ def _table(
     found: dict[str, pa.Array],
 ) -> pa.Table:
     n = len(rows)
-    tx = raw.events.tx
-    all_rows = n == len(tx)
     arrays: dict[str, pa.Array] = {
         "pos": pa.array(positions[rows]),
-        "tx": pa.array(tx if all_rows else [tx[i] for i in rows], pa.string()),
+        "tx": pa.array(picked(raw.events.tx, rows), pa.string()),
         "address": _emitters(raw, binding, rows),
         "time": pa.array(times[rows] * 1_000_000, Type.TIME.arrow),
     }
@@ -159,6 +164,6 @@ def _table(
 def _emitters(raw: RawRange, binding: Binding, rows: NDArray[np.int64]) -> pa.Array:
     """The address column: of a factory's children each row has its own."""
     if binding.factory is not None and isinstance(raw.events, EvmLogs):
-        return pa.array([raw.events.address[i] for i in rows], pa.string())
+        return pa.array(picked(raw.events.address, rows), pa.string())
     zeros = pa.array(np.zeros(len(rows), dtype=np.int32))
     return pa.array([binding.address], pa.string()).take(zeros)

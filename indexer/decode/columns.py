@@ -33,9 +33,9 @@ def integers(be: Bytes, *, signed: bool, size: int, to: Type) -> pa.Array:
     negative = (be[:, width - size] >> 7).astype(bool) & signed
     fill = np.where(negative, 0xFF, 0).astype(np.uint8)
     if width > size:
-        bad = (be[:, : width - size] != fill[:, None]).any(axis=1)
+        bad = be[:, : width - size] != fill[:, None]
         if bad.any():
-            raise OutOfRange(int(bad.argmax()))
+            raise OutOfRange(int(bad.any(axis=1).argmax()))
     if to is Type.NUMERIC78:
         wide = np.repeat(fill[:, None], 33, axis=1)
         wide[:, 33 - size :] = be[:, width - size :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import Error, unhexlify
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from indexer.chains.raw import EvmLogs, RawRange
 from indexer.chains.watch import Child
 from indexer.decode import columns as col
-from indexer.decode.batch import mismatch
+from indexer.decode.batch import mismatch, picked
 from indexer.decode.interface import Event, Field
 from indexer.decode.schema import Binding, EventTable
 from indexer.decode.types import Type
@@ -35,7 +35,8 @@ def groups(
     if children:
         emitters = [children[a].role if a in children else a for a in emitters]
     addresses = pa.array(emitters, pa.string()).dictionary_encode()
-    selectors = pa.array([t[0] if t else "" for t in logs.topics], pa.string()).dictionary_encode()
+    announced = [t[0] if t else "" for t in logs.topics]
+    selectors = pa.array(announced, pa.string()).dictionary_encode()
     width = len(selectors.dictionary)
     code = addresses.indices.to_numpy().astype(np.int64) * width + selectors.indices.to_numpy()
     order = np.argsort(code, kind="stable")
@@ -56,22 +57,23 @@ def columns(raw: RawRange, event: Event, table: EventTable, rows: Rows) -> dict[
     """The event's fields for ``rows``, each in its table's column type."""
     logs = raw.events
     assert isinstance(logs, EvmLogs)
-    topics = [logs.topics[i] for i in rows]
+    topics = picked(logs.topics, rows)
     first = 1 if event.selector else 0
     indexed = [f for f in event.fields if f.indexed]
     wanted = first + len(indexed)
-    for i, found in enumerate(topics):
-        if len(found) != wanted:
-            why = f"{len(found)} topics, not {wanted}"
-            raise mismatch(raw, int(rows[i]), event, why)
-    body = _Body(raw, event, rows, [logs.data[i] for i in rows])
+    counts = list(map(len, topics))
+    if set(counts) != {wanted}:
+        i, found = next((i, n) for i, n in enumerate(counts) if n != wanted)
+        raise mismatch(raw, int(rows[i]), event, f"{found} topics, not {wanted}")
+    words = list(zip(*topics, strict=True))
+    body = _Body(raw, event, rows, picked(logs.data, rows))
     result: dict[str, pa.Array] = {}
     try:
         head = 0
         topic = first
         for field in event.fields:
             if field.indexed:
-                digits = _digits([t[topic] for t in topics], 64)
+                digits = _digits(words[topic], 64)
                 topic += 1
                 result |= _static(field, table, digits)
             elif field.kind == "json":
@@ -122,8 +124,8 @@ class _Body:
         joined = np.frombuffer("".join(data).encode("ascii"), np.uint8)
         size = len(data[0]) if data else 2
         self.lengths = np.full(len(data), size, np.int64)
-        if any(len(d) != size for d in data):
-            self.lengths = np.fromiter((len(d) for d in data), np.int64, len(data))
+        if len(set(map(len, data))) > 1:
+            self.lengths = np.fromiter(map(len, data), np.int64, len(data))
         odd = (self.lengths % 2 == 1) | (self.lengths < 2)
         if odd.any():
             raise mismatch(raw, int(rows[odd.argmax()]), event, "its data is not whole bytes")
@@ -199,7 +201,7 @@ class _Body:
             raise mismatch(self.raw, row, self.event, "its data ends too early")
 
 
-def _digits(words: list[str], width: int) -> col.Bytes:
+def _digits(words: Sequence[str], width: int) -> col.Bytes:
     """0x-hex strings of one length → (n, width) ASCII digits."""
     return np.frombuffer("".join(words).encode("ascii"), np.uint8).reshape(-1, width + 2)[:, 2:]
 
