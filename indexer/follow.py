@@ -172,6 +172,8 @@ class _Head:
     progressed: _Progress
     height: int = -1
     hash: str = ""
+    final: int = -1
+    """Up to here what we hold is proven to be the chain that nodes call final."""
     told: tuple[int, int] = (-1, -1)
 
     async def begin(self, tip: Tip) -> None:
@@ -194,7 +196,9 @@ class _Head:
             self._create(last, tip)
             row = writer.head(self.connection, store.log, chain)
             assert row is not None
-        self.height, self.hash, _ = row
+        self.height, self.hash, self.final = row
+        while not await self._prove(tip):
+            pass
         await self._make_room(tip)
         if any(level for level in store.levels(chain)[1:]):
             # which children there are is known where nothing of their factories is missing
@@ -246,6 +250,8 @@ class _Head:
         limited = self.of.once or self.of.until is not None
         misses = 0
         while True:
+            while not await self._prove(tip):
+                pass
             await self._tell(tip)
             if self.height < tip.latest:
                 misses = 0
@@ -269,9 +275,6 @@ class _Head:
     async def _advance(self, tip: Tip, target: int) -> None:
         settled = min(tip.finalized, target)
         if self.height < settled:
-            if await self._is_orphan():
-                await self._reorg(tip)
-                return
             await self._catch_up(tip, settled)
         if self.height < target:
             try:
@@ -307,7 +310,7 @@ class _Head:
                         self.of.store.log,
                         batch,
                         sources,
-                        finalized=tip.finalized,
+                        finalized=batch.last if batch.finalized else self.final,
                         latest=tip.latest,
                     )
                 except ledger.AlreadyCovered:
@@ -316,6 +319,8 @@ class _Head:
                         "in meanwhile; looking again"
                     ) from None
             self.height = batch.last
+            if batch.finalized:
+                self.final = batch.last
             if len(batch.blocks):
                 self.hash = batch.blocks.hash[-1]
             self._wrote(batch, last)
@@ -330,38 +335,68 @@ class _Head:
         if batch.blocks.parent_hash[0] != self.hash:
             raise _Orphaned
 
+    async def _prove(self, tip: Tip) -> bool:
+        """Moves ``final`` up to what nodes call final; where that isn't what we hold, goes back.
+
+        Holding a height isn't holding the block that became final there: while we were away, or
+        by a node that sat on another fork, it may have become an orphan. Whether there is no more
+        to prove.
+        """
+        wanted = min(tip.finalized, self.height)
+        if wanted <= self.final:
+            return True
+        row = self._stored(wanted)
+        if row is not None and row[0] > self.final:
+            block = await self.reader.final_block(row[0])
+            if block is None or block.hash != row[1]:
+                await self._reorg(tip, row[0] - 1)
+                return False
+        self.final = wanted
+        return True
+
+    def _stored(self, height: int) -> tuple[int, str] | None:
+        """(height, hash) of the highest stored block that isn't above ``height``."""
+        return run(
+            self.connection,
+            f"SELECT height, hash FROM {self.of.store.log.table('block')} "
+            "WHERE chain = %s AND height <= %s ORDER BY height DESC LIMIT 1",
+            [self.of.chain, height],
+        ).fetchone()
+
     async def _is_orphan(self) -> bool:
         """Whether the nodes no longer have the head's block."""
         if not self.hash:
             return False
-        row = run(
-            self.connection,
-            f"SELECT height FROM {self.of.store.log.table('block')} "
-            "WHERE chain = %s AND height <= %s ORDER BY height DESC LIMIT 1",
-            [self.of.chain, self.height],
-        ).fetchone()
+        row = self._stored(self.height)
         if row is None:
             return False
         block = await self.reader.block(row[0])
         return block is None or block.hash != self.hash
 
-    async def _reorg(self, tip: Tip) -> None:
-        """Walks back to the last block that the nodes still have and undoes what is above it."""
+    async def _reorg(self, tip: Tip, highest: int | None = None) -> None:
+        """Walks back to the last block that the nodes still have and undoes what is above it.
+
+        ``highest``: where the walk begins; the head where it is None.
+        """
         chain, log = self.of.chain, self.of.store.log
-        row = writer.head(self.connection, log, chain)
-        assert row is not None
-        height, _, finalized = row
-        found = await common(self.connection, log, self.reader, chain, finalized, height)
+        known = self._stored(self.final)
+        lowest = self.final if known is None else known[0]
+        top = self.height if highest is None else highest
+        found = await common(self.connection, log, self.reader, chain, lowest, top)
         if found.height is not None:
             await self._undo(found.height)
             return
-        if found.newest is None and finalized < min(
-            s.start for s in self.of.store.sources_on(chain)
-        ):
-            await self._undo(finalized)  # nothing of the chain before our first block is known
+        if known is None:
+            # all that we hold is orphaned, and nothing of it was ever final
+            before = min(s.start for s in self.of.store.sources_on(chain)) - 1
+            await self._undo(max(min(self.final, self.height), before))
+            return
+        block = await self.reader.final_block(known[0])
+        if block is not None and block.hash == known[1]:
+            await self._undo(known[0])
             return
         raise Fatal(
-            f"{chain}: the chain was reorganised below height {finalized}, which was final (its "
+            f"{chain}: the chain was reorganised below height {self.final}, which was final (its "
             f"nodes are now at {tip.latest}): check that {self.of.store.config.path.name} names "
             f"the right nodes, then run `chainfold repair --chain {chain}`"
         )
@@ -381,7 +416,7 @@ class _Head:
         events = await asyncio.to_thread(work)
         row = writer.head(self.connection, self.of.store.log, self.of.chain)
         assert row is not None
-        self.height, self.hash, _ = row
+        self.height, self.hash, self.final = row
         self._know_children()
         self.progressed.made = True
         self.of.report(Reorg(self.of.chain, ancestor, events))
@@ -418,25 +453,25 @@ class _Head:
             {
                 "chain": self.of.chain,
                 "height": height,
-                "finalized": tip.finalized,
+                "finalized": height,
                 "latest": tip.latest,
             },
         ).fetchone()
         assert row is not None
-        self.height, self.hash = height, row[0]
+        self.height, self.hash, self.final = height, row[0], height
         self.progressed.made = True
 
     async def _tell(self, tip: Tip) -> None:
         """Keeps the head row's view of the chain fresh while no block comes."""
-        if self.told == (tip.finalized, tip.latest):
+        if self.told == (self.final, tip.latest):
             return
-        self.told = (tip.finalized, tip.latest)
+        self.told = (self.final, tip.latest)
         run(
             self.connection,
             f"UPDATE {self.of.store.log.table('head')} SET latest = %s, "
             "finalized = greatest(finalized, least(%s, height)), updated_at = now() "
             "WHERE chain = %s",
-            [tip.latest, tip.finalized, self.of.chain],
+            [tip.latest, self.final, self.of.chain],
         )
 
     def _wrote(self, batch: Batch, target: int) -> None:

@@ -162,10 +162,21 @@ class EvmReader:
         at = min(max(heights, default=0), self._latest)
         headers, _ = await self._headers(heights, at=at)
         return [
-            None if h is None
-            else Block(h["hash"], h["parentHash"], height - 1, _int(h["timestamp"]))
+            None if h is None else _block(height, h)
             for height, h in zip(heights, headers, strict=True)
-        ]  # fmt: skip
+        ]
+
+    async def final_block(self, height: int) -> Block | None:
+        tag, depth = ("finalized", 0) if self._finalized_tag else ("latest", FINAL_DEPTH)
+        calls = [("eth_getBlockByNumber", [t, False]) for t in (tag, hex(height))]
+        answer = await self.rpc.ask(calls, height=height, together=True)
+        end, header = answer.results
+        node = f"{self.chain.name}: {answer.endpoint.label}"
+        if end is None or _int(end["number"]) - depth < height:
+            raise Retryable(f"{node} doesn't call block {height} final yet")
+        if header is None:
+            raise Retryable(f"{node} calls block {height} final, but doesn't have it")
+        return _block(height, header)
 
     async def wake(self, timeout: float) -> bool:
         if self._news is None:
@@ -468,6 +479,10 @@ class EvmReader:
     def _where(self, first: int, last: int) -> str:
         span = f"{first}..{last}" if first != last else f"{last}"
         return f"{self.chain.name}: blocks {span}"
+
+
+def _block(height: int, header: Header) -> Block:
+    return Block(header["hash"], header["parentHash"], height - 1, _int(header["timestamp"]))
 
 
 def _blocks(heights: list[int], headers: Sequence[Header]) -> Blocks:

@@ -70,6 +70,14 @@ class Reader(Protocol):
         """``block`` for many heights, in their order."""
         ...
 
+    async def final_block(self, height: int) -> Block | None:
+        """The block at ``height`` by a node that calls that height final; None: it has none.
+
+        What ``block`` gives may be of a fork that its node hasn't left yet; this may not.
+        Retryable where the node that answers doesn't call it final (yet).
+        """
+        ...
+
     async def wake(self, timeout: float) -> bool:
         """Waits for news of a block, ``timeout`` seconds at most; whether there was any."""
         ...

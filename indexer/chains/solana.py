@@ -159,6 +159,24 @@ class SolanaReader:
     async def blocks(self, heights: Sequence[int]) -> list[Block | None]:
         return await gathered(self._block(h) for h in heights)
 
+    async def final_block(self, height: int) -> Block | None:
+        calls: list[Call] = [
+            ("getSlot", [_commitment(True)]),
+            ("getBlock", [height, _config(_NONE, True)]),
+        ]
+        try:
+            answer = await self.rpc.ask(calls, height=height, together=True, at_once=_NO_BLOCK)
+        except NodeFatal as error:
+            if error.fault.kind is Kind.SKIPPED:
+                return None
+            raise
+        final, header = answer.results
+        if final < height:
+            raise Retryable(
+                f"{self.chain.name}: {answer.endpoint.label} doesn't call slot {height} final yet"
+            )
+        return self._placed(height, header)
+
     async def wake(self, timeout: float) -> bool:
         if self._news is None:
             await asyncio.sleep(timeout)
@@ -482,7 +500,9 @@ class SolanaReader:
             if error.fault.kind in _NO_BLOCK:
                 return None
             raise
-        header = answer.results[0]
+        return self._placed(height, answer.results[0])
+
+    def _placed(self, height: int, header: Header | None) -> Block | None:
         if header is None:
             return None
         return Block(

@@ -42,6 +42,7 @@ TABLE: tuple[tuple[Kind, str], ...] = (
     # Nodes behind the range, before a "range" is taken for too wide.
     (Kind.LAG, r"(?:beyond|ahead of|greater than) .{0,24}(?:head|latest|current|highest)"),
     (Kind.LAG, r"block is out of range|still syncing|lagging|not (?:yet )?synced"),
+    (Kind.LAG, r"BlockOutOfRange|block height is \d+ but requested was \d+"),
     # Too much in this range, before the number is taken for blocks.
     (
         Kind.MANY,

@@ -89,7 +89,9 @@ def _block(chain: Chain, params: list[Any]) -> Any:
     rewards = config.flag("rewards", True)
     max_version = config.u64("maxSupportedTransactionVersion")
     commitment = config.confirmed()
-    if chain.serves_orphans and slot in chain.ledger.orphans:
+    # a fork that its node's root isn't on is gone for good
+    rooted = slot <= chain.at("finalized").slot
+    if chain.serves_orphans and slot in chain.ledger.orphans and not rooted:
         orphan, records = chain.ledger.orphans[slot]
         return orjson.Fragment(render(orphan, records, form, details, rewards, max_version))
     block = available(chain, slot, commitment)

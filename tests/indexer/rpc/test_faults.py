@@ -74,6 +74,7 @@ WORDS = [
     ("geth", -32000, "invalid block range params", L, {}),
     ("geth", -32000, "header not found", L, {}),
     ("geth", -32000, "unknown block", L, {}),
+    ("anvil", -32602, "BlockOutOfRangeError: block height is 76 but requested was 78", L, {}),
     ("geth", 4444, "pruned history unavailable", Kind.PRUNED, {}),
     ("geth", -32000, "missing trie node 4c1f (path ) state 0x4c1f is not available", Kind.PRUNED, {}),
     ("geth", -32002, "request timed out", Kind.TIMEOUT, {}),
