@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import click
 
+from indexer.errors import ChainfoldError
 from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
 from localnet.play import Sent, play, recorded
 from localnet.scenario import story
@@ -109,7 +110,11 @@ def localnet(
         cast=Cast(seed),
         config=config_out,
     )
-    run(_serve(net, traffic, seconds, sys.stdout))
+    try:
+        run(_serve(net, traffic, seconds, sys.stdout))
+    except ChainfoldError as error:
+        click.echo(f"chainfold: {error}", err=True)
+        leave(1)
     leave(0)
 
 

@@ -78,7 +78,7 @@ def main(
         passed = run(demo(options))
     except ChainfoldError as error:
         click.secho(f"demo: {error}", err=True, fg="red")
-        sys.exit(1)
+        leave(1)
     leave(1 if once and not passed else 0)
 
 

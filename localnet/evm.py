@@ -176,6 +176,8 @@ def create_address(sender: str, nonce: int) -> bytes:
 class EvmWallets:
     """A cast's wallets on an EVM chain, which call its contracts through web3.py."""
 
+    in_turn = False
+
     def __init__(
         self, web3: AsyncWeb3[Any], chain: str, chain_id: int, deployed: Deployed, cast: Cast
     ) -> None:
@@ -185,6 +187,8 @@ class EvmWallets:
         self.receipts = Receipts(web3)
         self.nonces: dict[tuple[str, str], int] = {}
         self.opening: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.allowed: set[tuple[str, str]] = set()
+        self.allowing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wallets: dict[str, Wallet] = {}
         self._now = (0.0, 0)
 
@@ -203,8 +207,7 @@ class EvmWallets:
         return self.wallet(name).account.address
 
     async def fund(self, dollars: int = 1_000_000) -> None:
-        """Gives each actor 100 ether, the bettors USDC and an allowance for Bets, and the traders
-        among them one for the other programs."""
+        """Gives each actor 100 ether, and the bettors USDC and an allowance for Bets."""
         await self.receipts.begin()
         for name in self.cast:
             # anvil's own way to make ether: no transaction to wait for.
@@ -214,12 +217,8 @@ class EvmWallets:
         for name in (name for name in self.cast if name.startswith("bettor")):
             mint = self.token.functions.mint(self.address(name), dollars * USDC)
             sent.append(await bank.send(mint, gas=100_000))
-            spenders = [self.deployed.bets]
-            if name in self.cast.traders:
-                spenders += [self.deployed.contracts, self.deployed.payouts]
-            for spender in spenders:
-                approve = self.token.functions.approve(spender, MAX_UINT256)
-                sent.append(await self.wallet(name).send(approve, gas=100_000))
+            approve = self.token.functions.approve(self.deployed.bets, MAX_UINT256)
+            sent.append(await self.wallet(name).send(approve, gas=100_000))
         await self.all_ok(sent)
 
     async def rpc(self, method: str, params: list[Any]) -> Any:
@@ -248,6 +247,15 @@ class EvmWallets:
     async def travel(self, to: int) -> None:
         await self.rpc("evm_setTime", [to])
         await self.rpc("evm_mine", [])
+
+    async def allow(self, actor: str, spender: str) -> None:
+        """Lets a contract take the actor's USDC, once and for all."""
+        await self.receipts.begin()
+        async with self.allowing[actor, spender]:
+            if (actor, spender) not in self.allowed:
+                approve = self.token.functions.approve(spender, MAX_UINT256)
+                await self.all_ok([await self.wallet(actor).send(approve, gas=100_000)])
+                self.allowed.add((actor, spender))
 
     async def send(self, actor: str, call: Any, gas: int) -> Receipt:
         """Sends a contract's call from the actor's wallet and waits for its receipt."""

@@ -281,10 +281,16 @@ def solana_programs() -> tuple[Deployed, ...]:
     )
 
 
-def evm_toml(chain: str, rpc: str, programs: Iterable[Deployed]) -> str:
+def evm_toml(chain: str, rpc: str, programs: Sequence[Deployed]) -> str:
     """The part of a chainfold.toml about an anvil."""
     head = f'[chains.{chain}]\nkind = "evm"\nchain_id = {anvil.CHAIN_ID}\nrpc = ["{rpc}"]\n'
-    return "\n".join([head, *(_program(chain, p) for p in programs)])
+    parts = [head, *(_program(chain, p) for p in programs)]
+    if any(p.program == "projects" for p in programs):
+        # each project's own contract
+        made = '{ program = "projects", event = "ProjectCreated", field = "payouts" }'
+        payouts = next(p for p in programs if p.program == "payouts")
+        parts.append(_program(chain, payouts).replace(f'"{payouts.address}"', made))
+    return "\n".join(parts)
 
 
 def solana_toml(chain: str, rpc: str, programs: Iterable[Deployed]) -> str:

@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,9 +49,14 @@ class Receipt:
 
 
 class Chain(Protocol):
-    """A chain, as far as a player needs its clock."""
+    """A chain, as far as a player needs its clock.
+
+    ``in_turn``: a wallet's openings in one program wait for one another there. Their deadlines are
+    those of the moment when each is sent.
+    """
 
     chain: str
+    in_turn: bool
 
     async def now(self) -> int:
         """The chain's clock, unix seconds."""
@@ -113,6 +118,7 @@ class Player:
         self.sent: list[Sent] = []
         self.note = note
         self.entities: defaultdict[Key, Entity] = defaultdict(Entity)
+        self.opening: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self.tasks: set[asyncio.Task[None]] = set()
         self.stretch = 1_000 if travels else 1
         self.blocked = 0
@@ -184,11 +190,16 @@ class Player:
             self.dues.remove(due)
         self.blocked -= 1
         began = time.time()
+        program = self.programs[action.program]
         if action.deadlines or action.spans:
-            now = await self.chain.now()
-            entity.times = {k: now + self._length(s) for k, s in action.deadlines.items()}
-            entity.spans = {k: self._length(s) for k, s in action.spans.items()}
-        receipt = await self.programs[action.program].act(action, entity, self.entities)
+            turn = self.opening[action.program, action.actor]
+            async with turn if self.chain.in_turn else nullcontext():
+                now = await self.chain.now()
+                entity.times = {k: now + self._length(s) for k, s in action.deadlines.items()}
+                entity.spans = {k: self._length(s) for k, s in action.spans.items()}
+                receipt = await program.act(action, entity, self.entities)
+        else:
+            receipt = await program.act(action, entity, self.entities)
         if action.starts and receipt.ok:
             entity.times[action.starts] = await self.chain.now() + entity.spans[action.starts]
         self._keep(action, entity, receipt, began)

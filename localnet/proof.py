@@ -135,15 +135,17 @@ async def vaults_are_debts(
         return {entity: int(debt) for entity, debt in connection.execute(query, [chain])}
 
     found: list[Finding] = []
+    programs = await truth.evm_programs(net.evm, session)
     for name in _DEBTS:
-        contract = next(p.address for p in net.evm.programs if p.program == name)
-        held = await truth.evm_held(net.evm, contract, session)
+        contracts = [p.address for p in programs if p.program == name]
+        held = sum([await truth.evm_held(net.evm, c, session) for c in contracts])
         debts = owed("anvil", name)
         found.append(
             Finding(
                 f"anvil: {name} holds what is owed",
                 held == sum(debts.values()),
-                f"holds {held}, owes {sum(debts.values())} of {len(debts)} entities",
+                f"{len(contracts)} contracts hold {held}, owe {sum(debts.values())} of "
+                f"{len(debts)} entities",
             )
         )
     for p in net.solana.programs:

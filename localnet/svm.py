@@ -143,6 +143,9 @@ class Sender:
 class SolanaWallets:
     """A cast's wallets on a Solana chain, which call its programs through solana-py."""
 
+    # an opening names its creator's count of them
+    in_turn = True
+
     def __init__(self, client: AsyncClient, chain: str, cast: Cast) -> None:
         self.client, self.chain, self.cast = client, chain, cast
         self.token = mint().pubkey()

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import based58
+from eth_abi.abi import decode
 from solders.pubkey import Pubkey
 from web3 import Web3
 
@@ -66,13 +67,14 @@ async def evm(chain: EvmChain, session: aiohttp.ClientSession) -> Truth:
     """Reads the receipts of all blocks."""
     rpc = Rpc(chain.rpc, session)
     truth = Truth(chain.name, int(await rpc("eth_blockNumber"), 16))
+    programs = await evm_programs(chain, session)
     names = {
         (p.address.lower(), _topic(e)): table(p, e["name"])
-        for p in chain.programs
+        for p in programs
         for e in json.loads(artifacts.text(p.interface))
         if e["type"] == "event"
     }
-    addresses = {p.address.lower() for p in chain.programs}
+    addresses = {p.address.lower() for p in programs}
     heights = range(truth.tip + 1)
     blocks = await asyncio.gather(*(rpc("eth_getBlockReceipts", hex(h)) for h in heights))
     for receipt in (receipt for block in blocks for receipt in block):
@@ -115,6 +117,23 @@ async def solana(chain: SolanaChain, session: aiohttp.ClientSession) -> Truth:
                 tx = item["transaction"]["signatures"][0]
                 truth.events[names[program, data[8:16]], tx] += 1
     return truth
+
+
+async def evm_programs(chain: EvmChain, session: aiohttp.ClientSession) -> tuple[Deployed, ...]:
+    """The chain's programs, and the contracts that projects have of their own."""
+    found = list(chain.programs)
+    for projects in (p for p in chain.programs if p.program == "projects"):
+        abi = json.loads(artifacts.text(projects.interface))
+        event = next(e for e in abi if e["type"] == "event" and e["name"] == "ProjectCreated")
+        data = [i for i in event["inputs"] if not i["indexed"]]
+        place = [i["name"] for i in data].index("payouts")
+        wanted = {"address": projects.address, "topics": [_topic(event)]}
+        logs = await Rpc(chain.rpc, session)("eth_getLogs", wanted | {"fromBlock": "0x0"})
+        interface = next(p.interface for p in chain.programs if p.program == "payouts")
+        for log in logs:
+            values = decode([i["type"] for i in data], bytes.fromhex(log["data"][2:]))
+            found.append(Deployed("payouts", values[place], interface))
+    return tuple(found)
 
 
 async def evm_held(chain: EvmChain, contract: str, session: aiohttp.ClientSession) -> int:

@@ -46,6 +46,8 @@ class EvmContracts:
                 return await self.wallets.send(
                     action.actor, await self._sign_by_sig(action, entity), 300_000
                 )
+        if action.kind == "fund":
+            await self.wallets.allow(action.actor, self.address)
         call = self._call(action, entity, others)
         return await self.wallets.send(action.actor, call, 300_000)
 

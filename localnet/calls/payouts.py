@@ -26,58 +26,60 @@ SIGNABLE = 600  # seconds that a signature holds
 class EvmPayouts:
     def __init__(self, wallets: EvmWallets) -> None:
         self.wallets = wallets
-        self.address = wallets.deployed.payouts
-        self.payouts = wallets.contract("Payouts", self.address)
         # a beneficiary's next signature holds only when the one before was used (P-14)
         self.signing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def act(self, action: Action, entity: Entity, others: Entities) -> Receipt:
         wallets = self.wallets
         if action.kind == "open":
-            count = self.payouts.functions.nonces(wallets.address(action.actor))
-            entity.id, receipt = await wallets.create(
-                self.address, action.actor, count, self._open(action, entity, others), 700_000
-            )
+            project = action.args["project"]
+            # a project's pools are in a contract of its own
+            address = others[project].notes["payouts"] if project else wallets.deployed.payouts
+            entity.notes["contract"] = wallets.contract("Payouts", address)
+            f = entity.notes["contract"].functions
+            count = f.nonces(wallets.address(action.actor))
+            call = f.open(self._terms(action, entity, others))
+            entity.id, receipt = await wallets.create(address, action.actor, count, call, 700_000)
             return receipt
+        if action.kind in ("fund", "enter"):
+            await wallets.allow(action.actor, entity.notes["contract"].address)
         if action.kind == "redeem":
             async with self.signing[action.args["account"]]:
                 call = await self._redeem(action, entity)
                 return await wallets.send(action.actor, call, 300_000)
         return await wallets.send(action.actor, self._call(action, entity, others), 400_000)
 
-    def _open(self, action: Action, entity: Entity, others: Entities) -> Any:
+    def _terms(self, action: Action, entity: Entity, others: Entities) -> tuple[Any, ...]:
         a, times, delay = action.args, entity.times, entity.spans["challenge_delay"]
         trigger_by = times.get("trigger_by", 0)
         ends = max(times["publish_by"] + delay, trigger_by)
-        return self.payouts.functions.open(
-            (
-                self.wallets.address(a["operator"]),
-                self.wallets.address(a["guardian"]) if a["guardian"] else _NONE,
-                self.wallets.deployed.token,
-                a["pool_kind"],
-                a["record"],
-                False,
-                1 if "closes_at" in times else 0,
-                times.get("closes_at", 0),
-                a["entry_fee"],
-                times["publish_by"],
-                delay,
-                ends + WEEK + MARGIN,
-                others[a["feed"]].id if a["feed"] else bytes(32),
-                AT_LEAST if a["feed"] else 0,
-                a["threshold"],
-                trigger_by,
-                a["cid"],
-                a["title"],
-            )
+        return (
+            self.wallets.address(a["operator"]),
+            self.wallets.address(a["guardian"]) if a["guardian"] else _NONE,
+            self.wallets.deployed.token,
+            a["pool_kind"],
+            a["record"],
+            False,
+            1 if "closes_at" in times else 0,
+            times.get("closes_at", 0),
+            a["entry_fee"],
+            times["publish_by"],
+            delay,
+            ends + WEEK + MARGIN,
+            others[a["feed"]].id if a["feed"] else bytes(32),
+            AT_LEAST if a["feed"] else 0,
+            a["threshold"],
+            trigger_by,
+            a["cid"],
+            a["title"],
         )
 
-    def _tree(self, pool: str, shares: Shares) -> Tree:
+    def _tree(self, contract: str, pool: str, shares: Shares) -> Tree:
         return Tree.of(
             [
                 leaf(
                     self.wallets.chain_id.to_bytes(32, "big"),
-                    bytes.fromhex(self.address[2:].rjust(64, "0")),
+                    bytes.fromhex(contract[2:].rjust(64, "0")),
                     bytes.fromhex(pool[2:]),
                     index.to_bytes(32, "big"),
                     bytes.fromhex(self.wallets.address(account)[2:].rjust(64, "0")),
@@ -88,7 +90,9 @@ class EvmPayouts:
         )
 
     def _call(self, action: Action, entity: Entity, others: Entities) -> Any:
-        a, f, id_ = action.args, self.payouts.functions, Web3.to_bytes(hexstr=entity.id)
+        a, id_ = action.args, Web3.to_bytes(hexstr=entity.id)
+        contract = entity.notes["contract"]
+        f = contract.functions
         match action.kind:
             case "fund":
                 return f.fund(id_, a["amount"])
@@ -96,7 +100,7 @@ class EvmPayouts:
                 return f.enter(id_, a["record"])
             case "publish":
                 shares: Shares = a["shares"]
-                tree = self._tree(entity.id, shares)
+                tree = self._tree(contract.address, entity.id, shares)
                 entity.notes |= {"shares": shares, "tree": tree}
                 total = sum(amount for _, amount in shares)
                 return f.publish(id_, tree.root, total, len(shares), digest(str(shares)), "")
@@ -119,7 +123,7 @@ class EvmPayouts:
 
     async def _redeem(self, action: Action, entity: Entity) -> Any:
         """``again``: with the signature that was used before."""
-        a, f = action.args, self.payouts.functions
+        a, f = action.args, entity.notes["contract"].functions
         account, vendor = self.wallets.wallet(a["account"]).account, a["vendor"]
         used = entity.notes.setdefault("redeemed", {})
         if not a.get("again"):
@@ -137,11 +141,12 @@ class EvmPayouts:
     async def _signature(
         self, entity: Entity, account: Any, vendor: str, amount: int
     ) -> tuple[int, bytes]:
+        contract = entity.notes["contract"]
         domain = {
             "name": "chainfold payouts",
             "version": "1",
             "chainId": self.wallets.chain_id,
-            "verifyingContract": self.address,
+            "verifyingContract": contract.address,
         }
         kinds = {
             "pool": "bytes32", "vendor": "address", "amount": "uint256",
@@ -152,7 +157,7 @@ class EvmPayouts:
             "pool": Web3.to_bytes(hexstr=entity.id),
             "vendor": self.wallets.address(vendor),
             "amount": amount,
-            "nonce": await self.payouts.functions.redemptions(account.address).call(),
+            "nonce": await contract.functions.redemptions(account.address).call(),
             "expiry": expiry,
         }
         types = {"Redeem": [{"name": n, "type": t} for n, t in kinds.items()]}

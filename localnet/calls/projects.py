@@ -14,6 +14,8 @@ from localnet.play import Entities, Entity, Receipt
 from localnet.stories.action import Action
 from localnet.svm import SolanaProgram, SolanaWallets
 
+_PAYOUTS = 4  # where getProject() has the address of the project's own contract
+
 
 class EvmProjects:
     def __init__(self, wallets: EvmWallets) -> None:
@@ -25,9 +27,12 @@ class EvmProjects:
         if action.kind == "create":
             call = f.create(a["project_kind"], a["organisation"], a["budget"], a["cid"], a["title"])
             count = f.nonces(wallets.address(action.actor))
-            entity.id, receipt = await wallets.create(
+            made, receipt = await wallets.create(
                 wallets.deployed.projects, action.actor, count, call, 500_000
             )
+            state = await f.getProject(Web3.to_bytes(hexstr=made)).call()
+            entity.notes["payouts"] = state[_PAYOUTS]
+            entity.id = made
             return receipt
         return await wallets.send(action.actor, self._call(action, entity), 200_000)
 

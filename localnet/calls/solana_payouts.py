@@ -77,7 +77,7 @@ class SolanaPayouts:
             creator=self.wallets.address(action.actor),
             pool=pool,
             vault=self.payouts.vault(pool),
-            project=NONE,
+            project=Pubkey.from_string(others[a["project"]].id) if a["project"] else NONE,
             feed=Pubkey.from_string(others[a["feed"]].id) if a["feed"] else NONE,
             **counters,
         )

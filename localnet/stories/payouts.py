@@ -8,7 +8,7 @@ from typing import Literal
 
 from localnet.stories.action import USDC, Script
 from localnet.stories.feeds import FEED, PUBLISHER
-from localnet.stories.projects import digest
+from localnet.stories.projects import OWNER, PROJECT, digest
 from localnet.stories.scripted import Scripted
 from localnet.wallets import Cast
 
@@ -74,12 +74,12 @@ class _Pool:
         if threshold:
             deadlines["trigger_by"] = _FAR
         self.fee = fee
+        project = PROJECT if self.rng.random() < 0.3 else None
+        creator = OWNER if project else f"creator-{self.rng.randrange(self.cast.creators)}"
         self.script.open(
-            "open",
-            f"creator-{self.rng.randrange(self.cast.creators)}",
-            {k: v * self.scale for k, v in deadlines.items()},
+            "open", creator, {k: v * self.scale for k, v in deadlines.items()},
             {"challenge_delay": challenge * self.scale},
-            (FEED,) if threshold else (),
+            (FEED,) * (threshold > 0) + (PROJECT,) * (project is not None), project=project,
             operator=self.operator, guardian=self.guardian, pool_kind=kind,
             record=digest(f"video {self.rng.randrange(50)}"), entry_fee=fee,
             feed=FEED if threshold else None, threshold=threshold, cid="",

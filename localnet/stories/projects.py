@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 
-from localnet.stories.action import USDC, Script
+from localnet.stories.action import USDC, Key, Script
 from localnet.stories.scripted import Scripted
 from localnet.wallets import Cast
 
+PROJECT: Key = ("project", 0)
+"""The first one, which is OWNER's and stays active: pools are opened in it."""
+OWNER = "creator-0"
 RFV, C2C, AA = range(3)
 ACTIVE, PAUSED, DONE = range(3)
 _SHARE, _LENGTH = 0.02, 5
@@ -18,10 +21,11 @@ class Story(Scripted):
     def __init__(self, cast: Cast, rate: float, rng: random.Random) -> None:
         super().__init__(rate, rng, _SHARE, _LENGTH)
         self.cast = cast
+        self.opening = 0.0
 
     def script(self, number: int, now: float) -> Script:
         rng = self.rng
-        owner = f"creator-{rng.randrange(self.cast.creators)}"
+        owner = f"creator-{rng.randrange(self.cast.creators)}" if number else OWNER
         budget = rng.randrange(1, 500) * 1_000 * USDC
         script = Script("projects", ("project", number), now)
         script.open(
@@ -36,7 +40,7 @@ class Story(Scripted):
             script.then("update", "stranger", budget=budget, status=DONE, error="NotOwner")
         for m in range(rng.randint(0, milestones)):
             script.then("complete_milestone", owner, milestone=m, evidence=digest(f"photo {m}"))
-        if rng.random() < 0.5:
+        if number and rng.random() < 0.5:
             script.then("update", owner, budget=2 * budget, status=rng.choice((PAUSED, DONE)))
         return script
 
