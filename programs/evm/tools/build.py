@@ -26,6 +26,7 @@ FORGE = EVM / "tools" / "forge"
 PROGRAMS = {
     "Bets": "src/Bets.sol",
     "Contracts": "src/Contracts.sol",
+    "Exchange": "src/Exchange.sol",
     "FeedAggregator": "src/FeedAggregator.sol",
     "Feeds": "src/Feeds.sol",
     "Payouts": "src/Payouts.sol",
