@@ -17,6 +17,7 @@ import click
 from psycopg import Connection, errors
 
 from indexer import config as configuration
+from indexer import views
 from indexer.config import Config
 from indexer.decode.schema import EventTable, Schema, schema, table_name
 from indexer.errors import Fatal
@@ -211,6 +212,8 @@ def _apply(
     prefix = f"{quote(into)}."
     with connection.transaction():
         run(connection, "SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{into} ddl"])
+        if found:
+            views.drop(connection, into)  # they are made anew when the store is next opened
         events = _with_children(found.events | found.gone, declared_, before)
         for key in sorted(events):
             table = before[key].table

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from indexer import migrate
+from indexer import migrate, views
 from indexer.chains.watch import Child
 from indexer.config import Config
 from indexer.decode.batch import ORDINAL_BITS
@@ -21,6 +21,7 @@ from indexer.fingerprint import declarations
 from indexer.folds import bind, compile
 from indexer.folds.aggregate import Aggregator
 from indexer.folds.bind import BoundFold
+from indexer.folds.views import load as load_views
 from indexer.log import database, ddl, ledger
 from indexer.log.database import run
 from indexer.log.declared import store as store_declarations
@@ -157,6 +158,7 @@ def prepare(
         declared.tables.values(),
         [(f.name, compile.create(f, prefix, "postgres")) for f in folds],
     )
+    views.prepare(connection, into, load_views(config, folds), folds)
     store_declarations(connection, into, declarations(declared, folds).values())
     sources = ledger.register(connection, declared, into)
     ledger.link_folds(connection, into, _feeds(declared, folds, sources))

@@ -7,5 +7,20 @@
 """
 
 from indexer.folds.algebra import Aggregate, Fold, count, first, fold, last, max_, min_, sum_
+from indexer.folds.views import Join, View, join, view
 
-__all__ = ["Aggregate", "Fold", "count", "first", "fold", "last", "max_", "min_", "sum_"]
+__all__ = [
+    "Aggregate",
+    "Fold",
+    "Join",
+    "View",
+    "count",
+    "first",
+    "fold",
+    "join",
+    "last",
+    "max_",
+    "min_",
+    "sum_",
+    "view",
+]

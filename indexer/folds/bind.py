@@ -50,11 +50,15 @@ class BoundFold:
         return self.key + tuple(Column(c.name, c.type) for c in self.columns)
 
 
+def modules(config: Config) -> list[ModuleType]:
+    """The modules that ``[folds]`` names, imported."""
+    return [_module(config, name) for name in config.fold_modules]
+
+
 def load(config: Config, schema: Schema) -> tuple[BoundFold, ...]:
     """Imports the modules that ``[folds]`` names and binds every Fold found in them."""
     found: dict[str, Fold] = {}
-    for name in config.fold_modules:
-        module = _module(config, name)
+    for module in modules(config):
         for value in vars(module).values():
             if isinstance(value, Fold) and found.setdefault(value.name, value) is not value:
                 raise Fatal(f"two folds are named {value.name!r}: rename one")

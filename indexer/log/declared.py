@@ -10,7 +10,7 @@ from psycopg import Connection
 from indexer.log.database import run
 from indexer.sql import quote
 
-Kind = Literal["event", "table", "fold"]
+Kind = Literal["event", "table", "fold", "view"]
 
 
 class Key(NamedTuple):

@@ -207,6 +207,55 @@ def test_another_address_leaves_nothing_of_the_one_before(
     assert tables(project.url)["markets"] == []
 
 
+VIEW = """
+from indexer.folds import join, view
+
+shares = view(
+    "shares", of="bettors", joins=[join("largest", bettor="bettor")],
+    columns={"share": "bettors.staked * 100 / largest.most", "past": "head.time >= bettors.last_at"},
+    where="bettors.bets > 1",
+)
+largest = fold("largest", program="bets", key="bettor", columns={"most": max_("amount")})
+"""
+
+
+def test_a_view_is_made_changed_and_dropped_and_stands_a_migration(
+    project: Project, databases: Databases
+) -> None:
+    def shares() -> list[tuple[Any, ...]]:
+        with psycopg.connect(project.url) as connection:
+            found = connection.execute("SELECT share::int8, past FROM chainfold.shares").fetchall()
+        return sorted(found)
+
+    project.folds = FOLDS.replace('sum_("BetPlaced.amount")', 'sum_("amount")').replace(
+        '"staked"', '"last_at": last("BetPlaced.time"), "staked"'
+    )
+    project.folds += VIEW
+    project.migrated()
+    index_once(project.config())
+    assert shares() == [(110, True), (110, True), (120, True)]
+    project.folds = project.folds.replace("* 100 /", "* 1000 /")
+    index_once(project.config())
+    assert all(share > 1000 for share, _ in shares())
+    project.folds = project.folds.replace('"title": first', '"name": first')
+    project.migrated()
+    project.assert_true(databases)
+    assert len(shares()) == 3
+    good = project.folds
+    for text, says in (("largest.most", "column largest.mst"), ("* 1000", "syntax error")):
+        wrong = {"largest.most": "largest.mst", "* 1000": "* * 1000 ("}[text]
+        project.folds = good.replace(text, wrong)
+        with pytest.raises(Fatal, match=rf"view 'shares': .*{says}"):
+            index_once(project.config())
+    project.folds = good.replace('bettor="bettor"', 'bettor="gambler"')
+    with pytest.raises(Fatal, match=r"largest.bettor = bettors.gambler: no such column"):
+        index_once(project.config())
+    project.folds = good[: good.index("shares = view")] + good[good.index("largest = fold") :]
+    index_once(project.config())
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        shares()
+
+
 def _bytecode() -> str:
     from localnet import artifacts
 
