@@ -19,7 +19,7 @@ from indexer.decode.schema import Schema
 from indexer.log.ledger import Source
 from indexer.store import wanted
 
-_TOGETHER = 50_000
+_TOGETHER = 30_000
 """Events of one transaction beyond which waiting batches aren't joined: what memory allows."""
 
 
