@@ -66,7 +66,7 @@ class EvmReader:
         watch: Watch,
         *,
         events: int = 10_000,
-        max_bytes: int = 32 << 20,
+        max_bytes: int = 16 << 20,
         budget: float | None = None,
         attempts: int = 6,
         timeout: float = 30.0,
