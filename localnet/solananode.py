@@ -57,6 +57,7 @@ def _litesvm(port: int, slot_ms: int, finality: int, programs: dict[str, Path]) 
     return [
         sys.executable, "-m", "localnet.solana", "--rpc-port", port, "--faults",
         "--slot-ms", slot_ms, "--finality", finality,
+        "--upgrade-authority", svm.bank().pubkey(),
         *(word for id_, file in programs.items() for word in ("--program", id_, file)),
     ]  # fmt: skip
 
@@ -71,7 +72,7 @@ def _test_validator(home: Path, port: int, programs: dict[str, Path]) -> list[ob
         *(
             word
             for id_, file in programs.items()
-            for word in ("--upgradeable-program", id_, file, "none")
+            for word in ("--upgradeable-program", id_, file, svm.bank().pubkey())
         ),
     ]  # fmt: skip
 
@@ -85,10 +86,11 @@ def _surfpool(port: int) -> list[object]:
 
 async def _write_program(client: AsyncClient, program: Pubkey, file: Path) -> None:
     """Puts a program on a surfpool, by its `surfnet_setAccount`: a program account of the
-    upgradeable loader, and the data account it points to, without an upgrade authority."""
+    upgradeable loader, and the data account it points to, which says who may upgrade it."""
     data = Pubkey.find_program_address([bytes(program)], _LOADER)[0]
+    authority = bytes(svm.bank().pubkey())
     accounts = (
-        (data, struct.pack("<IQB32x", 3, 0, 0) + file.read_bytes(), False),
+        (data, struct.pack("<IQB32s", 3, 0, 1, authority) + file.read_bytes(), False),
         (program, struct.pack("<I", 2) + bytes(data), True),
     )
     for address, content, executable in accounts:

@@ -29,6 +29,9 @@ from localnet.solana.node import SolanaNode
     metavar="ID FILE.so",
     help="A program that is there from genesis; may be repeated.",
 )
+@click.option(
+    "--upgrade-authority", metavar="ADDRESS", help="Who may upgrade them. Default: nobody."
+)
 @click.option("--slot-ms", default=400, show_default=True, help="0: slots only on request.")
 @click.option("--finality", default=32, show_default=True, help="Blocks until finalized.")
 @click.option("--journal-slots", default=512, show_default=True, help="How deep a fork can drop.")
@@ -41,6 +44,7 @@ def main(
     rpc_port: int,
     ws_port: int | None,
     programs: tuple[tuple[str, Path], ...],
+    upgrade_authority: str | None,
     slot_ms: int,
     finality: int,
     journal_slots: int,
@@ -56,6 +60,7 @@ def main(
             rpc_port=rpc_port,
             ws_port=ws_port,
             programs=dict(programs),
+            upgrade_authority=upgrade_authority,
             slot_ms=slot_ms,
             finality=finality,
             journal_slots=journal_slots,

@@ -8,6 +8,7 @@ slot S takes the first pre-image journalled after S, and rolling back puts pre-i
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from solders.transaction_metadata import FailedTransactionMetadata
 from localnet.solana import tokens
 
 SYSTEM = Pubkey.from_string("11111111111111111111111111111111")
+LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 NATIVE_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
 LOOKUP_TABLE_HEADER = 56  # bytes before the first address of a lookup table
@@ -45,7 +47,7 @@ _BUILTINS = frozenset(
         Pubkey.from_string("Vote111111111111111111111111111111111111111"),
         Pubkey.from_string("BPFLoader1111111111111111111111111111111111"),
         Pubkey.from_string("BPFLoader2111111111111111111111111111111111"),
-        Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"),
+        LOADER,
     )
 )
 _MAX_UNITS = 1_400_000
@@ -176,18 +178,25 @@ class Bank:
         self.put(key, account)
         self.writes.clear()
 
-    def add_program(self, key: Pubkey, elf: bytes) -> None:
-        """Add a program before the first slot. ValueError where it can't be loaded."""
+    def add_program(self, key: Pubkey, elf: bytes, authority: Pubkey | None) -> None:
+        """Add a program before the first slot, as the upgradeable loader leaves it: its account
+        leads to the account of its code, which says who may upgrade it. ValueError where it can't
+        be loaded."""
         if not elf.startswith(b"\x7fELF"):
             raise ValueError("not an ELF file")
+        code = Pubkey.find_program_address([bytes(key)], LOADER)[0]
+        held = struct.pack("<IQ?32s", 3, 0, authority is not None, bytes(authority or SYSTEM)) + elf
+        rent = self.svm.minimum_balance_for_rent_exemption(len(held))
         try:
-            self.svm.add_program(key, elf)
+            self.put(code, Account(rent, held, LOADER))
+            pointer = struct.pack("<I", 2) + bytes(code)
+            self.put(key, Account(_PROGRAM_LAMPORTS, pointer, LOADER, True))
         except BaseException as error:
-            # LiteSVM panics, and a panic is no Exception.
-            if type(error).__name__ == "PanicException":
+            # solders does not export LiteSVMError; a panic is no Exception.
+            if type(error).__name__ in ("LiteSVMError", "PanicException"):
                 raise ValueError(str(error)) from None
             raise
-        self._note(key, None, self._price_program(key))
+        self._sizes[key] = len(pointer) + len(held) + _ACCOUNT_OVERHEAD
         self.writes.clear()
 
     def _price_program(self, key: Pubkey) -> Account:

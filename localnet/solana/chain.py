@@ -51,7 +51,8 @@ class Settings:
     """slot_ms: time between slots, 0 for slots only on request. finality: blocks from confirmed to
     finalized. journal_slots: how deep a fork can be dropped. keep_blocks: history kept.
     clock: `real` is the machine's; `slots` counts slot_time_ms a slot from genesis_time, so that
-    a history is the same each run. cache_bytes: answers of getBlock kept."""
+    a history is the same each run. cache_bytes: answers of getBlock kept. upgrade_authority: who
+    may upgrade the programs, as they ask the loader's accounts; None for nobody."""
 
     slot_ms: int = 400
     finality: int = 32
@@ -62,6 +63,7 @@ class Settings:
     slot_time_ms: int = 400
     cache_bytes: int = 512 * 1024 * 1024
     seed: str = "chainfold"
+    upgrade_authority: Pubkey | None = None
 
     def __post_init__(self) -> None:
         if self.journal_slots < self.finality + 2:
@@ -91,7 +93,7 @@ class Chain:
         self.programs = dict(programs)
         for key, path in programs.items():
             try:
-                self.bank.add_program(key, path.read_bytes())
+                self.bank.add_program(key, path.read_bytes(), settings.upgrade_authority)
             except ValueError as error:
                 raise ValueError(f"{path} is no program that runs here: {error}") from error
         for key, account in {

@@ -23,9 +23,10 @@ class SolanaNode:
     """A Solana node in this process; `async with SolanaNode(...) as node`.
 
     rpc_port and ws_port: 0 takes a free one; a ws_port of None is rpc_port + 1. programs: program
-    id to its ELF file, there from genesis. accounts: accounts there from genesis. slot_ms: time
-    between slots, 0 for slots only on request (`produce`, `localnet_produceSlots`). faults: whether
-    the `localnet_*` methods are served. Further settings: `localnet.solana.chain.Settings`.
+    id to its ELF file, there from genesis. upgrade_authority: may upgrade them, nobody by default.
+    accounts: accounts there from genesis. slot_ms: time between slots, 0 for slots only on request
+    (`produce`, `localnet_produceSlots`). faults: whether the `localnet_*` methods are served.
+    Further settings: `localnet.solana.chain.Settings`.
 
     LiteSVM and everything around it belong to the thread of the event loop: call `process`,
     `produce` and `chain` from there only.
@@ -38,6 +39,7 @@ class SolanaNode:
         rpc_port: int = 0,
         ws_port: int | None = None,
         programs: Mapping[str | Pubkey, str | Path] | None = None,
+        upgrade_authority: str | Pubkey | None = None,
         accounts: Mapping[str | Pubkey, Account] | None = None,
         faults: bool = False,
         slot_ms: int = 400,
@@ -50,7 +52,13 @@ class SolanaNode:
         self.ws_port = ws_port
         self.slot_ms = slot_ms
         self.chain = Chain(
-            Settings(slot_ms=slot_ms, finality=finality, clock=clock, **settings),
+            Settings(
+                slot_ms=slot_ms,
+                finality=finality,
+                clock=clock,
+                upgrade_authority=None if upgrade_authority is None else _key(upgrade_authority),
+                **settings,
+            ),
             {_key(key): Path(path) for key, path in (programs or {}).items()},
             {_key(key): account for key, account in (accounts or {}).items()},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from localnet import artifacts
 from localnet.solana import SolanaNode
 from localnet.solana.chain import Chain, Settings
 from localnet.solana.encoding import b64, zstd_frame
@@ -398,3 +400,25 @@ def test_a_zstd_frame_is_readable(size: int) -> None:
     data = bytes(index % 251 for index in range(size))
     stream = pyarrow.input_stream(pyarrow.py_buffer(zstd_frame(data)), compression="zstd")
     assert stream.read() == data
+
+
+@pytest.mark.parametrize("authority", [None, WALLETS[0].pubkey()])
+def test_programs_say_who_may_upgrade_them(authority: Pubkey | None) -> None:
+    """As the upgradeable loader lays them out: programs read it there."""
+    program = Pubkey.new_unique()
+    elf = artifacts.elf(artifacts.FEEDS_IDL)
+    chain = Chain(Settings(slot_ms=0, upgrade_authority=authority), {program: elf}, {})
+    chain.produce()
+
+    def read(key: Pubkey) -> dict[str, Any]:
+        return call(chain, "getAccountInfo", str(key), {"encoding": "base64"})["value"]
+
+    loader = "BPFLoaderUpgradeab1e11111111111111111111111"
+    account = read(program)
+    pointer = base64.b64decode(account["data"][0])
+    assert (account["owner"], account["executable"], account["space"]) == (loader, True, 36)
+    code = read(Pubkey(pointer[4:]))
+    assert (code["owner"], code["executable"]) == (loader, False)
+    held = base64.b64decode(code["data"][0])
+    assert held[12:45] == (b"\1" + bytes(authority) if authority else bytes(33))
+    assert held[45:] == elf.read_bytes()
