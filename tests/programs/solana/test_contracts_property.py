@@ -26,7 +26,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 U64 = 2**64 - 1
-ACTIONS = 4_000  # in all seeds together; those of bets, feeds and contracts are over 10,000
+ACTIONS = 10_000  # in all seeds together
 ACTORS = ("alice", "bob", "carol", "mallory")
 STEP = 60  # seconds between the deadlines of an agreement
 SPLITS = (0, 1, 3333, 10_000)

@@ -50,6 +50,11 @@ def wallet(name: str) -> Keypair:
     return Keypair.from_seed(hashlib.sha256(name.encode()).digest())
 
 
+def public(key: Keypair) -> Pubkey:
+    """As `key.pubkey()`, which derives it anew each time; it is the key's second half."""
+    return Pubkey(bytes(key)[32:])
+
+
 class Refused(Exception):
     """A transaction that failed. `name`: the program's error, else the runtime's words."""
 
@@ -167,13 +172,14 @@ class Chain:
         table: Sequence[Pubkey] = (),
     ) -> Receipt:
         """Executes, with `fees` paying; raises Refused. `table`: addresses in a lookup table."""
-        needed = {m.pubkey for i in instructions for m in i.accounts if m.is_signer}
-        keys = [k for k in (*signers, self.payer) if k.pubkey() in needed | {self.payer.pubkey()}]
-        keys = list({k.pubkey(): k for k in [self.payer, *keys]}.values())
+        payer = public(self.payer)
+        known = {public(key): key for key in signers}
+        needed = {m.pubkey for i in instructions for m in i.accounts if m.is_signer} - {payer}
+        keys = [self.payer, *(known[key] for key in needed & known.keys())]
         tables = [self._lookup_table(table)] if table else []
         self.svm.expire_blockhash()
         message = MessageV0.try_compile(
-            self.payer.pubkey(), list(instructions), tables, self.svm.latest_blockhash()
+            payer, list(instructions), tables, self.svm.latest_blockhash()
         )
         result = self.svm.send_transaction(VersionedTransaction(message, keys))
         if isinstance(result, FailedTransactionMetadata):

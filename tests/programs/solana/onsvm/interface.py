@@ -19,6 +19,7 @@ INTERFACES = Path(__file__).resolve().parents[4] / "programs" / "interfaces"
 SELF_CALL = bytes.fromhex("e445a52e51cb9a1d")
 
 
+@functools.cache
 def snake(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
 
