@@ -131,7 +131,9 @@ class Receipts:
         )
         for raw in answer["result"]:
             tx = raw["transactionHash"]
-            receipt = Receipt(tx, height, int(raw["status"], 16) == 1)
+            # programs name their entity in an event's first indexed field (SPEC G-5)
+            made = next((log["topics"][1] for log in raw["logs"] if len(log["topics"]) > 1), "")
+            receipt = Receipt(tx, height, int(raw["status"], 16) == 1, made=made)
             future = self.waiting.get(tx)
             if future is None:
                 # The block was faster than the answer to the one who sent it.
@@ -185,8 +187,6 @@ class EvmWallets:
         self.deployed, self.cast = deployed, cast
         self.token = self.contract("TestToken", deployed.token)
         self.receipts = Receipts(web3)
-        self.nonces: dict[tuple[str, str], int] = {}
-        self.opening: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self.allowed: set[tuple[str, str]] = set()
         self.allowing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wallets: dict[str, Wallet] = {}
@@ -261,29 +261,6 @@ class EvmWallets:
         """Sends a contract's call from the actor's wallet and waits for its receipt."""
         await self.receipts.begin()
         return await self.receipts.wait(await self.wallet(actor).send(call, gas=gas))
-
-    async def create(
-        self, contract: str, actor: str, count: Any, call: Any, gas: int
-    ) -> tuple[str, Receipt]:
-        """Sends a call that makes an entity; gives its id. ``count``: asks the contract how many
-        the actor made before. Raises Fatal where it is refused."""
-        await self.receipts.begin()
-        key = contract, self.address(actor)
-        async with self.opening[key]:
-            if key not in self.nonces:
-                self.nonces[key] = await count.call()
-            tx = await self.wallet(actor).send(call, gas=gas)
-            nonce = self.nonces[key]
-            self.nonces[key] += 1
-        receipt = await self.receipts.wait(tx)
-        if not receipt.ok:
-            raise Fatal(f"{self.chain}: {call.fn_name}() was refused, transaction {receipt.tx}")
-        return self.entity_id(contract, key[1], nonce), receipt
-
-    def entity_id(self, contract: str, creator: str, nonce: int) -> str:
-        """What the programs call a creator's entity (SPEC G-3)."""
-        words = (self.chain_id, int(contract, 16), int(creator, 16), nonce)
-        return Web3.keccak(b"".join(w.to_bytes(32, "big") for w in words)).to_0x_hex()
 
     async def close(self) -> None:
         await self.web3.provider.disconnect()

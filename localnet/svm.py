@@ -286,9 +286,9 @@ class SolanaProgram:
 
     async def create(
         self, seed: bytes, actor: str, make: Callable[[Pubkey, Mapping[str, Pubkey]], Instruction]
-    ) -> tuple[Pubkey, Receipt]:
-        """Sends what makes an entity; gives its address. ``make`` is told the address and the
-        accounts that count it. Raises Fatal where it is refused."""
+    ) -> tuple[str, Receipt]:
+        """Sends what makes an entity; gives its address, "" where that was refused. ``make`` is
+        told the address and the accounts that count it."""
         signer = self.wallets.wallet(actor)
         me = signer.pubkey()
         async with self.creating[actor]:
@@ -304,12 +304,9 @@ class SolanaProgram:
             }
             receipt = await self.wallets.sender.send([make(entity, counters)], signer)
             if not receipt.ok:
-                raise Fatal(
-                    f"{self.wallets.chain}: a new {seed.decode()} was refused: {receipt.error}, "
-                    f"{receipt.tx}"
-                )
+                return "", receipt
             self.nonces[actor] += 1
-        return entity, receipt
+        return str(entity), receipt
 
     async def _next_nonce(self, creator: Pubkey) -> int:
         counter = self.pda(b"creator", bytes(creator))

@@ -45,8 +45,7 @@ class EvmBets(EvmWallets):
         return receipt
 
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
-        """Opens a market; gives its id."""
-        count = self.bets.functions.nonces(self.address(terms.creator))
+        """Opens a market; gives its id, "" where that was refused."""
         call = self.bets.functions.open(
             (
                 self.address(terms.resolver),
@@ -62,7 +61,8 @@ class EvmBets(EvmWallets):
                 terms.title,
             )
         )
-        return await self.create(self.deployed.bets, terms.creator, count, call, _GAS["open"])
+        receipt = await self.send(terms.creator, call, _GAS["open"])
+        return receipt.made, receipt
 
     async def call(self, action: Action, market: str) -> Receipt:
         """Sends an action on a market."""
@@ -107,7 +107,7 @@ class SolanaBets(SolanaWallets):
         return receipt
 
     async def open(self, terms: Terms, close_at: int, resolve_by: int) -> tuple[str, Receipt]:
-        """Opens a market; gives its address."""
+        """Opens a market; gives its address, "" where that was refused."""
         creator = self.address(terms.creator)
         market, receipt = await self.bets.create(
             b"market",
@@ -130,8 +130,8 @@ class SolanaBets(SolanaWallets):
                 **counters,
             ),
         )
-        self.creators[str(market)] = creator
-        return str(market), receipt
+        self.creators[market] = creator
+        return market, receipt
 
     async def call(self, action: Action, market: str) -> Receipt:
         """Sends an action on a market."""

@@ -35,10 +35,9 @@ class EvmContracts:
 
     async def act(self, action: Action, entity: Entity, others: Entities) -> Receipt:
         if action.kind == "propose":
-            count = self.contracts.functions.proposals(self.wallets.address(action.actor))
-            entity.id, receipt = await self.wallets.create(
-                self.address, action.actor, count, self._propose(action, entity, others), 900_000
-            )
+            call = self._propose(action, entity, others)
+            receipt = await self.wallets.send(action.actor, call, 900_000)
+            entity.id = receipt.made
             entity.notes |= {"terms": action.args["terms"]}
             return receipt
         if action.kind == "sign_by_sig":
@@ -127,12 +126,11 @@ class SolanaContracts:
 
     async def act(self, action: Action, entity: Entity, others: Entities) -> Receipt:
         if action.kind == "propose":
-            made, receipt = await self.contracts.create(
+            entity.id, receipt = await self.contracts.create(
                 b"agreement",
                 action.actor,
                 lambda address, counters: self._propose(action, entity, others, address, counters),
             )
-            entity.id = str(made)
             entity.notes |= {"terms": action.args["terms"]}
             return receipt
         calls = [self._call(action, entity, others)]

@@ -52,10 +52,8 @@ class EvmFeeds:
         a, f, wallets = action.args, self.feeds.functions, self.wallets
         if action.kind == "open":
             call = f.open(a["decimals"], a["heartbeat"], a["name"], a["unit"])
-            count = f.nonces(wallets.address(action.actor))
-            entity.id, receipt = await wallets.create(
-                wallets.deployed.feeds, action.actor, count, call, 300_000
-            )
+            receipt = await wallets.send(action.actor, call, 300_000)
+            entity.id = receipt.made
             return receipt
         feed = others[a["feed"]] if "feed" in a else entity
         rounds = _Rounds.of(feed)
@@ -78,14 +76,13 @@ class SolanaFeeds:
         publisher = wallets.address(action.actor)
         if action.kind == "open":
             terms = a["decimals"], a["heartbeat"], a["name"], a["unit"]
-            made, receipt = await self.feeds.create(
+            entity.id, receipt = await self.feeds.create(
                 b"feed",
                 action.actor,
                 lambda feed, counters: call(
                     "open", *terms, publisher=publisher, feed=feed, **counters
                 ),
             )
-            entity.id = str(made)
             return receipt
         feed = others[a["feed"]] if "feed" in a else entity
         rounds = _Rounds.of(feed)

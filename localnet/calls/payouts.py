@@ -36,10 +36,10 @@ class EvmPayouts:
             # a project's pools are in a contract of its own
             address = others[project].notes["payouts"] if project else wallets.deployed.payouts
             entity.notes["contract"] = wallets.contract("Payouts", address)
-            f = entity.notes["contract"].functions
-            count = f.nonces(wallets.address(action.actor))
-            call = f.open(self._terms(action, entity, others))
-            entity.id, receipt = await wallets.create(address, action.actor, count, call, 700_000)
+            terms = self._terms(action, entity, others)
+            call = entity.notes["contract"].functions.open(terms)
+            receipt = await wallets.send(action.actor, call, 700_000)
+            entity.id = receipt.made
             return receipt
         if action.kind in ("fund", "enter"):
             await wallets.allow(action.actor, entity.notes["contract"].address)

@@ -26,13 +26,11 @@ class EvmProjects:
         a, f, wallets = action.args, self.projects.functions, self.wallets
         if action.kind == "create":
             call = f.create(a["project_kind"], a["organisation"], a["budget"], a["cid"], a["title"])
-            count = f.nonces(wallets.address(action.actor))
-            made, receipt = await wallets.create(
-                wallets.deployed.projects, action.actor, count, call, 500_000
-            )
-            state = await f.getProject(Web3.to_bytes(hexstr=made)).call()
-            entity.notes["payouts"] = state[_PAYOUTS]
-            entity.id = made
+            receipt = await wallets.send(action.actor, call, 500_000)
+            if receipt.ok:
+                state = await f.getProject(Web3.to_bytes(hexstr=receipt.made)).call()
+                entity.notes["payouts"] = state[_PAYOUTS]
+            entity.id = receipt.made
             return receipt
         return await wallets.send(action.actor, self._call(action, entity), 200_000)
 
@@ -59,14 +57,13 @@ class SolanaProjects:
         owner = wallets.address(action.actor)
         if action.kind == "create":
             terms = a["project_kind"], list(a["organisation"]), a["budget"], a["cid"], a["title"]
-            made, receipt = await self.projects.create(
+            entity.id, receipt = await self.projects.create(
                 b"project",
                 action.actor,
                 lambda project, counters: self.projects.instruction(
                     "create", *terms, owner=owner, project=project, **counters
                 ),
             )
-            entity.id = str(made)
             return receipt
         call = self._call(action, entity, owner)
         return await wallets.sender.send([call], wallets.wallet(action.actor))

@@ -33,12 +33,11 @@ class SolanaPayouts:
 
     async def act(self, action: Action, entity: Entity, others: Entities) -> Receipt:
         if action.kind == "open":
-            made, receipt = await self.payouts.create(
+            entity.id, receipt = await self.payouts.create(
                 b"pool",
                 action.actor,
                 lambda pool, counters: self._open(action, entity, others, pool, counters),
             )
-            entity.id = str(made)
             return receipt
         pool = Pubkey.from_string(entity.id)
         signer = self.wallets.wallet(action.actor)
