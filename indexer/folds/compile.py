@@ -125,25 +125,24 @@ def undo(
         f"CREATE TEMP TABLE {gone} AS {partial(fold, orphans, dialect)}",
         f"DELETE FROM {table} AS t USING {gone} AS d WHERE {match} AND t._n = d._n",
     ]
-    subtract = ["_n = t._n - d._n"]
+    values = {"_n": "t2._n - d._n"}
     for c in fold.columns:
         if c.op in ("sum", "count"):
-            subtract.append(f"{quote(c.name)} = t.{quote(c.name)} - d.{quote(c.name)}")
-    statements.append(
-        f"UPDATE {table} AS t SET {', '.join(subtract)} FROM {gone} AS d WHERE {match}"
-    )
-    prior = f"{table} AS t2 JOIN {gone} AS d ON " + " AND ".join(
-        f"t2.{k} = d.{k}" for k in _key_names(fold)
-    )
-    for column, lookup, held in _lookups(fold, kept):
-        here = " AND ".join(f"t.{k} = n.{k}" for k in _key_names(fold))
-        picks = ", ".join(f"t2.{k}" for k in _key_names(fold))
-        sets = ", ".join(f"{quote(c)} = n.{quote(c)}" for c in column)
-        values = ", ".join(f"l.{quote(c)}" for c in column)
-        statements.append(
-            f"UPDATE {table} AS t SET {sets} FROM (SELECT {picks}, {values} FROM {prior} "
-            f"LEFT JOIN LATERAL ({lookup}) AS l ON true WHERE {held}) AS n WHERE {here}"
+            values[quote(c.name)] = f"t2.{quote(c.name)} - d.{quote(c.name)}"
+    lookups: list[str] = []
+    for i, (columns, lookup, held) in enumerate(_lookups(fold, kept)):
+        lookups.append(
+            f"LEFT JOIN LATERAL (SELECT * FROM ({lookup}) AS q WHERE {held}) AS l{i} ON true"
         )
+        for c in map(quote, columns):
+            values[c] = f"CASE WHEN {held} THEN l{i}.{c} ELSE t2.{c} END"
+    keys = _key_names(fold)
+    left = ", ".join([*(f"t2.{k}" for k in keys), *(f"{v} AS {c}" for c, v in values.items())])
+    statements.append(
+        f"UPDATE {table} AS t SET {', '.join(f'{c} = n.{c}' for c in values)} FROM (SELECT {left} "
+        f"FROM {table} AS t2 JOIN {gone} AS d ON {' AND '.join(f't2.{k} = d.{k}' for k in keys)} "
+        f"{' '.join(lookups)}) AS n WHERE {' AND '.join(f't.{k} = n.{k}' for k in keys)}"
+    )
     statements.append(f"DROP TABLE {gone}")
     return statements
 
