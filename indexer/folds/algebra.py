@@ -56,13 +56,17 @@ def max_(field: str, *more: str, where: str | None = None) -> Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A state table ``name`` with one row for each (chain, key) of ``program``'s events."""
+    """A state table ``name`` with one row for each (chain, key) of ``program``'s events.
+
+    ``needs`` names an event that not every interface of the program has: without it there is no
+    such table."""
 
     name: str
     program: str
     key: tuple[str, ...]
     columns: Mapping[str, Aggregate]
     doc: str = ""
+    needs: str = ""
 
 
 def fold(
@@ -72,6 +76,7 @@ def fold(
     key: str | Sequence[str],
     columns: Mapping[str, Aggregate],
     doc: str = "",
+    needs: str = "",
 ) -> Fold:
     """Declares a fold. It takes in every event that one of its columns names."""
     keys = (key,) if isinstance(key, str) else tuple(key)
@@ -86,4 +91,4 @@ def fold(
         raise Fatal(f"fold {name!r}: {sorted(twice)[0]!r} is named twice")
     if not columns:
         raise Fatal(f"fold {name!r}: give it at least one column, such as count()")
-    return Fold(name, program, keys, dict(columns), doc)
+    return Fold(name, program, keys, dict(columns), doc, needs)

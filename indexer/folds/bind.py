@@ -63,7 +63,11 @@ def load(config: Config, schema: Schema) -> tuple[BoundFold, ...]:
             if isinstance(value, Fold) and found.setdefault(value.name, value) is not value:
                 raise Fatal(f"two folds are named {value.name!r}: rename one")
     programs = {b.program for b in schema.bindings}
-    return tuple(bind(f, schema) for f in found.values() if f.program in programs)
+    return tuple(
+        bind(f, schema)
+        for f in found.values()
+        if f.program in programs and (not f.needs or f.needs in schema.of(f.program))
+    )
 
 
 def _module(config: Config, name: str) -> ModuleType:

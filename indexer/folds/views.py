@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from indexer.config import Config
+from indexer.decode.types import Column, Type
 from indexer.errors import Fatal
 from indexer.folds import bind
 from indexer.folds.bind import BoundFold
@@ -39,6 +40,7 @@ class View:
 
     Expressions are in words that Postgres and DuckDB share. They name columns as ``fold.column``,
     of ``of``, of the folds in ``joins`` and of the chain's head. ``where`` leaves rows out.
+    ``each`` names a column after the key and a list of texts in ``of``: a row for each of them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class View:
     columns: Mapping[str, str]
     joins: tuple[Join, ...] = ()
     where: str | None = None
+    each: tuple[str, str] | None = None
     doc: str = field(default="", compare=False)
 
 
@@ -61,15 +64,16 @@ def view(
     columns: Mapping[str, str],
     joins: Sequence[Join] = (),
     where: str | None = None,
+    each: tuple[str, str] | None = None,
     doc: str = "",
 ) -> View:
     """Declares a view over folds. It holds no data: a change of it takes effect at once."""
-    for n in (name, *columns):
+    for n in (name, *columns, *(each or ())):
         if not _NAME.fullmatch(n) or n == "chain":
             raise Fatal(f"view {name!r}: {n!r} can't name a column: use lower case, digits and _")
     if not columns:
         raise Fatal(f"view {name!r}: give it at least one column")
-    return View(name, of, dict(columns), tuple(joins), where, doc)
+    return View(name, of, dict(columns), tuple(joins), where, each, doc)
 
 
 def load(config: Config, folds: Sequence[BoundFold]) -> tuple[View, ...]:
@@ -80,10 +84,10 @@ def load(config: Config, folds: Sequence[BoundFold]) -> tuple[View, ...]:
         for value in vars(module).values():
             if isinstance(value, View) and found.setdefault(value.name, value) != value:
                 raise Fatal(f"two views are named {value.name!r}: rename one")
-    return tuple(v for v in found.values() if _checked(v, by_name))
+    return tuple(v for v in found.values() if check(v, by_name))
 
 
-def _checked(declared: View, folds: Mapping[str, BoundFold]) -> bool:
+def check(declared: View, folds: Mapping[str, BoundFold]) -> bool:
     """Whether the programs of its folds are configured; Fatal where its folds lack a column."""
     where = f"view {declared.name!r}"
     if declared.name in folds:
@@ -92,6 +96,8 @@ def _checked(declared: View, folds: Mapping[str, BoundFold]) -> bool:
     if of is None or any(j.fold not in folds for j in declared.joins):
         return False
     base = {c.name for c in of.public}
+    if declared.each and Column(declared.each[1], Type.JSON) not in of.public:
+        raise Fatal(f"{where}: {declared.of}.{declared.each[1]} is no list")
     for j in declared.joins:
         other = {c.name for c in folds[j.fold].public}
         for theirs, ours in j.on.items():
@@ -114,9 +120,18 @@ def create(declared: View, folds: Sequence[BoundFold], prefix: str, dialect: Dia
         sources.append(f"{prefix}{table} AS {table} ON {' AND '.join(on)}")
     sources.append(f"{prefix}{HEAD} AS {HEAD} ON {HEAD}.chain = {base}.chain")
     where = f" WHERE {declared.where}" if declared.where else ""
+    elements = ""
+    if declared.each:
+        one, many = quote(declared.each[0]), f"{base}.{quote(declared.each[1])}"
+        texts = {
+            "postgres": f"jsonb_array_elements_text({many})",
+            "duckdb": f"unnest(CAST({many} AS VARCHAR[]))",
+        }
+        elements = f" CROSS JOIN LATERAL {texts[dialect]} AS {one}({one})"
+        key += f", {one}.{one}"
     return (
         f"CREATE VIEW {prefix}{quote(declared.name)} AS SELECT {key}, {columns} "
-        f"FROM {' LEFT JOIN '.join(sources)}{where}"
+        f"FROM {' LEFT JOIN '.join(sources)}{elements}{where}"
     )
 
 

@@ -8,8 +8,10 @@ import duckdb
 import psycopg
 import pytest
 
+from indexer.decode.schema import EventTable, Schema
+from indexer.decode.types import Column, Type
 from indexer.errors import Fatal
-from indexer.folds import compile, join, view, views
+from indexer.folds import bind, compile, fold, join, last, view, views
 from indexer.folds.bind import BoundFold
 from indexer.sql import Dialect, quote
 
@@ -44,8 +46,8 @@ WANTED = [
 def fill(execute: Any, folds: tuple[BoundFold, ...], dialect: Dialect) -> None:
     execute("CREATE TABLE head (chain VARCHAR, time TIMESTAMPTZ)")
     hidden = {"_n": 1, "_pos": 1, "sales": 0, "small_sales": 0, "events": 0}
-    for fold in folds:
-        execute(compile.create(fold, "", dialect))
+    for bound in folds:
+        execute(compile.create(bound, "", dialect))
     for table, rows in ROWS.items():
         columns = {c.name for f in folds if f.name == table for c in compile.storage(f)}
         for row in rows:
@@ -81,3 +83,41 @@ def test_duckdb(shop_folds: tuple[BoundFold, ...]) -> None:
 def test_what_is_wrong_is_named(name: str, columns: dict[str, str], says: str) -> None:
     with pytest.raises(Fatal, match=says):
         view(name, of="customers", columns=columns)
+
+
+LISTED = EventTable(
+    "shop_listed", "shop", "Listed", (Column("shop", Type.TEXT), Column("labels", Type.JSON))
+)
+SHELVES = fold("shelves", program="shop", key="shop", columns={"labels": last("labels")})
+LABELS = view(
+    "labels", of="shelves", each=("label", "labels"), columns={"lit": "head.time IS NOT NULL"}
+)
+
+
+def shelve(execute: Any, dialect: Dialect) -> list[tuple[Any, ...]]:
+    """Two labels and one of them strange, none, and nothing at all; the rows of the view."""
+    bound = bind.bind(SHELVES, Schema({LISTED.name: LISTED}, ()))
+    execute("CREATE TABLE head (chain VARCHAR, time TIMESTAMPTZ)")
+    execute(compile.create(bound, "", dialect))
+    for shop, labels in (("a", """'["tea", "b\\"x"]'"""), ("b", "'[]'"), ("c", "NULL")):
+        execute(
+            "INSERT INTO shelves (chain, shop, labels, _n, _pos) "
+            f"VALUES ('c', '{shop}', {labels}, 1, 1)"
+        )
+    execute(views.create(LABELS, [bound], "", dialect))
+    return sorted(execute("SELECT * FROM labels").fetchall())
+
+
+def test_a_row_for_each_of_a_list(postgres_url: str) -> None:
+    wanted = [("c", "a", 'b"x', False), ("c", "a", "tea", False)]
+    with psycopg.connect(postgres_url) as connection:
+        assert shelve(connection.execute, "postgres") == wanted
+    with duckdb.connect() as engine:
+        assert shelve(engine.execute, "duckdb") == wanted
+
+
+def test_a_list_that_is_none_is_named() -> None:
+    bound = bind.bind(SHELVES, Schema({LISTED.name: LISTED}, ()))
+    wrong = view("labels", of="shelves", each=("label", "shop"), columns={"a": "1"})
+    with pytest.raises(Fatal, match=r"view 'labels': shelves\.shop is no list"):
+        views.check(wrong, {"shelves": bound})
