@@ -17,6 +17,7 @@ import pytest
 from onsvm.bets import RESOLVED, Bets
 from onsvm.chain import ARTIFACTS, PROGRAMS, TOKEN, Chain, Receipt, compute_units, wallet
 from onsvm.interface import Interface
+from onsvm.registry import ADMIN, Registry
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -194,7 +195,9 @@ def validator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Validator]:
     ]  # fmt: skip
     for name in PROGRAMS:
         program = Path(ARTIFACTS / f"{name}.so")
-        command += ["--upgradeable-program", str(Interface(name).address), str(program), "none"]
+        authority = str(wallet("deployer").pubkey())
+        address = str(Interface(name).address)
+        command += ["--upgradeable-program", address, str(program), authority]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
 
@@ -245,3 +248,13 @@ def test_bets(validator: Validator) -> None:
         assert len(receipt.events) == 1
     # the events' sequence has no hole
     assert costs["close"].events[0].fields["seq"] == 10
+
+
+def test_registry(validator: Validator) -> None:
+    """R-1: the real loader's account names who initializes."""
+    registry = Registry(validator)
+    with pytest.raises(AssertionError, match="'Custom': 6027"):  # NotUpgradeAuthority
+        registry.do("initialize", "mallory", admin="mallory")
+    receipt = registry.do("initialize", "deployer", admin="root")
+    assert [event.name for event in receipt.events] == ["ScopeOpened", "RoleGranted"]
+    assert registry.holds(registry.global_scope, "root", ADMIN)
