@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
@@ -12,15 +11,7 @@ from indexer.folds.bind import BoundFold
 from indexer.log.database import run
 from indexer.sql import quote
 from indexer.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One proof: ``what`` was proven, whether it holds, and in numbers."""
-
-    what: str
-    ok: bool
-    detail: str
+from indexer.verify.finding import Finding
 
 
 def verify(store: Store, connection: Connection[Any]) -> list[Finding]:

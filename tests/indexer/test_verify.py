@@ -1,0 +1,160 @@
+"""`chainfold verify` on real chains: it holds for what was indexed, and names what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from sim import solana
+from support.anvil import Anvil
+from support.index import index_once
+
+from indexer import config as configuration
+from indexer import store
+from indexer.cli import main
+from indexer.errors import Fatal
+from indexer.verify import Finding
+from indexer.verify.proof import prove
+
+Configure = Callable[..., configuration.Config]
+
+
+def proven(config: configuration.Config, **how: object) -> list[Finding]:
+    with store.opened(config) as opened:
+        return prove(opened, **how)  # type: ignore[arg-type]
+
+
+def failed(config: configuration.Config, **how: object) -> str:
+    return "\n".join(f"{f.what}: {f.detail}" for f in proven(config, **how) if not f.ok)
+
+
+def indexed(anvil: Anvil, configure: Configure, url: str) -> configuration.Config:
+    anvil.open()
+    anvil.bet(5)
+    anvil.mine(70)
+    config = configure(anvil, url)
+    index_once(config)
+    return config
+
+
+def test_what_was_indexed_is_proven_by_another_node(
+    anvil: Anvil, postgres_url: str, configure: Configure
+) -> None:
+    config = indexed(anvil, configure, postgres_url)
+    anvil.bet(2)  # above what is final, and not indexed: no difference
+    found = proven(config, urls=[anvil.url + "/"])
+    assert [f for f in found if not f.ok and "read anew" in f.what] == []
+    index_once(config)
+    found = proven(config, urls=[anvil.url + "/"])
+    assert [f for f in found if not f.ok] == []
+    (events,) = [f for f in found if "read anew" in f.what]
+    assert events.detail.startswith("6 events in ")
+    (accounts,) = [f for f in found if "accounts of bets" in f.what]
+    assert accounts.detail == "1 markets and 3 positions, 0 differ"
+
+
+@pytest.mark.parametrize(
+    ("damage", "names"),
+    [
+        (
+            "UPDATE chainfold.bets_bet_placed SET amount = amount + 1 WHERE seq = 3",
+            "bets_bet_placed",
+        ),
+        ("DELETE FROM chainfold.bets_bet_placed WHERE seq = 3", "bets_bet_placed at heights"),
+        (
+            "INSERT INTO chainfold.bets_market_voided SELECT chain, pos + 1, tx, address, time, "
+            "market, seq + 90, actor, 2 FROM chainfold.bets_bet_placed WHERE seq = 2",
+            "bets_market_voided at heights",
+        ),
+        (
+            "UPDATE chainfold.block SET hash = '0x00' WHERE height = "
+            "(SELECT min(pos >> 28) FROM chainfold.bets_bet_placed)",
+            "blocks at heights",
+        ),
+    ],
+)
+def test_a_changed_event_is_named(
+    anvil: Anvil, postgres_url: str, configure: Configure, damage: str, names: str
+) -> None:
+    config = indexed(anvil, configure, postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(damage)  # type: ignore[arg-type]
+    assert names in failed(config)
+    assert names in failed(config, first=0)
+    # the proofs of another range don't see it
+    assert names not in failed(config, first=15)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE chainfold.markets SET total = total + 1", "total is 510 on the chain, 511"),
+        ("UPDATE chainfold.positions SET stake = 1 WHERE outcome = 2", "(stake, claimed)"),
+        ("UPDATE chainfold.market_pools SET pool = 1 WHERE outcome = 2", "pools are"),
+        ("UPDATE chainfold.markets SET seq = 2", "seq 6 on the chain, 2 in the folds"),
+        ("DELETE FROM chainfold.markets", "counts 1, 0 rows"),
+    ],
+)
+def test_a_fold_that_the_chain_contradicts_is_named(
+    anvil: Anvil,
+    postgres_url: str,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+    says: str,
+) -> None:
+    monkeypatch.setattr("indexer.verify.bets.PATIENCE", 0.5)
+    config = indexed(anvil, configure, postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(damage)  # type: ignore[arg-type]
+    assert says in failed(config)
+
+
+def test_what_isnt_final_or_isnt_there_is_refused(
+    anvil: Anvil, postgres_url: str, configure: Configure
+) -> None:
+    config = indexed(anvil, configure, postgres_url)
+    with pytest.raises(Fatal, match="isn't both in and final"):
+        proven(config, last=70)
+    with pytest.raises(Fatal, match="no chain 'moon'"):
+        proven(config, chains=["moon"])
+
+
+def test_the_command_ends_with_1_where_something_differs(
+    anvil: Anvil, postgres_url: str, configure: Configure
+) -> None:
+    config = indexed(anvil, configure, postgres_url)
+    told = CliRunner().invoke(main, ["-c", str(config.path), "verify", "--rpc", anvil.url])
+    assert told.exit_code == 0
+    assert "ok   anvil: accounts of bets = folds: 1 markets" in told.output
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("DELETE FROM chainfold.bets_bet_placed WHERE seq = 3")
+    told = CliRunner().invoke(main, ["-c", str(config.path), "verify", "--chain", "anvil"])
+    assert told.exit_code == 1
+    assert "FAIL anvil: bets_bet_placed at heights" in told.output
+
+
+async def test_solana_accounts_and_events_are_proven(postgres_url: str, tmp_path: Path) -> None:
+    import asyncio
+
+    async with solana.chain(seed=5, finality=8) as chain:
+        for i in range(60):
+            await chain.block(600 if i == 40 else 10)
+        file = tmp_path / "chainfold.toml"
+        file.write_text(
+            f'[database]\nurl = "{postgres_url}"\n'
+            + chain.toml([chain.url], chain.ws, 0)
+            + '[folds]\nmodules = ["indexer.folds.bets"]\n'
+        )
+        config = configuration.load(file)
+        await asyncio.to_thread(index_once, config)
+        found = await asyncio.to_thread(proven, config)
+        assert [f for f in found if not f.ok] == []
+        (accounts,) = [f for f in found if "accounts of bets" in f.what]
+        assert int(accounts.detail.split()[0]) > 2
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute("UPDATE chainfold.positions SET stake = stake + 1 WHERE closed = 0")
+        assert "(stake, claimed)" in await asyncio.to_thread(failed, config)
