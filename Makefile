@@ -17,6 +17,7 @@ SBF_PACKAGES := rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
 	  awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@echo "  make example-NAME openzeppelin, spl_token: somebody else's program, indexed"
 	@echo "  make bench-NAME   one benchmark, e.g. bench-index-evm; its last line is JSON"
 
 setup: .venv/.ready node_modules/.ready $(STAMPS)/sbf ## what the other targets need
@@ -64,6 +65,10 @@ bench-%: setup
 	@file=benchmarks/$(subst -,_,$*).py; \
 	  [ -f $$file ] || { echo "no $$file; there are: $$(ls benchmarks)" >&2; exit 2; }; \
 	  exec $(PY) $$file $(ARGS)
+
+example-%: setup
+	@[ -f examples/$*/run.py ] || { echo "no examples/$*; there are: $$(ls examples)" >&2; exit 2; }
+	@exec $(PY) -m examples.$*.run
 
 clean: ## forgets the local chains, the embedded database and build output
 	@rm -rf .chainfold programs/evm/out programs/evm/cache programs/solana/target

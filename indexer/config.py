@@ -58,7 +58,8 @@ class Program:
     """A contract or program to index from height ``start``. Equal names share tables.
 
     With a ``factory`` it stands for every contract that the factory announces, each from its own
-    block on, and ``address`` names the announcement.
+    block on, and ``address`` names the announcement. ``instructions`` of a Solana program are
+    taken in as its events are.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Program:
     interface: Path
     start: int
     factory: Factory | None = None
+    instructions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,8 @@ class _Reader:
 
     def program(self, i: int, table: Any, chains: Mapping[str, Chain]) -> Program:
         where = f"programs[{i}]"
-        table = self.keys(where, table, ("name", "chain", "address", "interface", "start"))
+        known = ("name", "chain", "address", "interface", "start", "instructions")
+        table = self.keys(where, table, known)
         for key in ("name", "chain", "address", "interface"):
             if key not in table:
                 raise self.fail(where, f"{key!r} is missing")
@@ -221,7 +224,16 @@ class _Reader:
             form = "0x and 40 hex digits" if chain.kind == "evm" else "a base58 public key"
             raise self.fail(f"{where}.address", f"{address!r} must be {form}")
         lower = address.lower() if chain.kind == "evm" else address
-        return Program(name, chain.name, lower, interface, start)
+        instructions = self.instructions(where, table, chain)
+        return Program(name, chain.name, lower, interface, start, None, instructions)
+
+    def instructions(self, where: str, table: dict[str, Any], chain: Chain) -> tuple[str, ...]:
+        names = table.get("instructions", [])
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            raise self.fail(f"{where}.instructions", "must be a list of the IDL's instructions")
+        if names and chain.kind != "solana":
+            raise self.fail(f"{where}.instructions", "are of Solana programs only")
+        return tuple(names)
 
     def factory(self, where: str, table: Any, chain: Chain) -> Factory:
         keys = ("program", "event", "field")

@@ -11,7 +11,7 @@ from indexer.chains.evm import EvmReader
 from indexer.chains.raw import RawRange
 from indexer.chains.reader import Reader
 from indexer.chains.solana import SolanaReader
-from indexer.chains.watch import Child, Watch
+from indexer.chains.watch import Child, Emits, Watch
 from indexer.config import Chain
 from indexer.decode.batch import Batch, decode, joined
 from indexer.decode.factory import announcements
@@ -41,6 +41,7 @@ def reader(
         _topics(schema, sources),
         tuple(a for a in announcements(schema, chain.name) if a.role in asked and a.by & asked),
         dict(children or {}),
+        _emits(schema, sources) if chain.kind == "solana" else {},
     )
     return (EvmReader if chain.kind == "evm" else SolanaReader)(chain, watch)
 
@@ -93,6 +94,17 @@ def _together(waiting: Sequence[Batch]) -> int:
             break
         count += 1
     return count
+
+
+def _emits(schema: Schema, sources: tuple[Source, ...]) -> dict[str, Emits]:
+    from indexer.decode.idl import discriminators
+
+    found: dict[str, Emits] = {}
+    for address in {s.address for s in sources}:
+        interface = schema.on(sources[0].chain)[address].interface
+        events = any(e.accounts is None for e in interface.events)
+        found[address] = Emits(events, discriminators(interface.document, interface.events))
+    return found
 
 
 def _topics(schema: Schema, sources: tuple[Source, ...]) -> frozenset[str] | None:

@@ -533,7 +533,7 @@ class SolanaReader:
         programs = {
             p: (self._authorities[p], self.watch.addresses[p]) for p in self.watch.active(last)
         }
-        return Collector(where, programs)
+        return Collector(where, programs, self.watch.emits)
 
     def _pruned(self, slot: int) -> Fatal:
         floor = min(e.floor for e in self.rpc.endpoints)

@@ -1,8 +1,9 @@
-"""Anchor events in Solana transactions, as nodes list them (encoding ``json``).
+"""Anchor events and instructions in Solana transactions, as nodes list them (encoding ``json``).
 
 Two ways of emitting, both of Anchor's: ``emit_cpi!`` calls the program itself with the event as
 instruction data and the ``__event_authority`` PDA as only account; ``emit!`` writes a
-``Program data:`` log line.
+``Program data:`` log line. A program that emits nothing still has its instructions, outer and
+inner: what it was told to do, in a transaction that succeeded, it did.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from solders.pubkey import Pubkey
 
 from indexer.chains import base58
 from indexer.chains.raw import SolanaEvents
+from indexer.chains.watch import Emits
 from indexer.errors import Fatal
 
 TAG = bytes.fromhex("e445a52e51cb9a1d")
@@ -27,6 +30,7 @@ LOG_ORDINAL = 64
 _DISCRIMINATOR = 8
 _DATA = "Program data: "
 _TRUNCATED = "Log truncated"
+_ALL_EVENTS = Emits()
 
 Transaction = Mapping[str, Any]
 """A transaction with its meta as getBlock and getTransaction give it."""
@@ -42,18 +46,21 @@ def event_authority(program: str) -> str:
 class Collector:
     """Gathers the events of ``programs`` as columns.
 
-    ``programs`` has for each program id its event authority and the height it starts at.
+    ``programs`` has for each program id its event authority and the height it starts at; ``emits``
+    what else than all its events is wanted of it.
 
     ``events`` decodes what was gathered; ``where`` begins messages.
     """
 
     where: str
     programs: Mapping[str, tuple[str, int]]
+    emits: Mapping[str, Emits] = field(default_factory=dict[str, Emits])
     _height: list[int] = field(default_factory=list[int])
     _ordinal: list[int] = field(default_factory=list[int])
     _tx: list[str] = field(default_factory=list[str])
     _program: list[str] = field(default_factory=list[str])
     _data: list[str | bytes] = field(default_factory=list["str | bytes"])
+    _accounts: list[list[str] | None] = field(default_factory=list["list[str] | None"])
 
     def block(self, height: int, transactions: Sequence[Transaction]) -> None:
         """Adds a block's events; the index of a transaction is its place in the list."""
@@ -76,7 +83,32 @@ class Collector:
             keys = keys + loaded["writable"] + loaded["readonly"]
         for program, (authority, start) in self.programs.items():
             if program in keys and height >= start:
-                self._emitted(height, index, transaction, keys, program, authority)
+                emits = self.emits.get(program, _ALL_EVENTS)
+                if emits.events:
+                    self._emitted(height, index, transaction, keys, program, authority)
+                if emits.instructions:
+                    self._instructed(height, index, transaction, keys, program)
+
+    def _instructed(
+        self, height: int, index: int, transaction: Transaction, keys: list[str], program: str
+    ) -> None:
+        signature: str = transaction["transaction"]["signatures"][0]
+        inner = transaction["meta"]["innerInstructions"]
+        if inner is None:
+            raise Fatal(
+                f"{self.where}: slot {height}, {signature}: the node doesn't list inner "
+                "instructions; use another URL"
+            )
+        called = keys.index(program)
+        groups = {group["index"]: group["instructions"] for group in inner}
+        ordinal = 0
+        for k, outer in enumerate(transaction["transaction"]["message"]["instructions"]):
+            for instruction in (outer, *groups.get(k, ())):
+                if instruction["programIdIndex"] == called:
+                    accounts = [keys[i] for i in instruction["accounts"]]
+                    place = index << 10 | ordinal
+                    self._add(height, place, signature, program, instruction["data"], accounts)
+                ordinal += 1
 
     def _emitted(
         self,
@@ -146,12 +178,21 @@ class Collector:
                 elif word[2] in ("success", "failed:", "failed") and stack:
                     stack.pop()
 
-    def _add(self, height: int, ordinal: int, tx: str, program: str, data: str | bytes) -> None:
+    def _add(
+        self,
+        height: int,
+        ordinal: int,
+        tx: str,
+        program: str,
+        data: str | bytes,
+        accounts: list[str] | None = None,
+    ) -> None:
         self._height.append(height)
         self._ordinal.append(ordinal)
         self._tx.append(tx)
         self._program.append(program)
         self._data.append(data)
+        self._accounts.append(accounts)
 
     def __len__(self) -> int:
         """Events gathered, before decoding throws out what is none."""
@@ -160,7 +201,14 @@ class Collector:
     def events(self) -> SolanaEvents:
         """The columns, ordered by (height, ordinal)."""
         decoded = iter(base58.decode([d for d in self._data if isinstance(d, str)]))
-        payload = [_payload(next(decoded)) if isinstance(d, str) else d for d in self._data]
+        payload = [
+            d if isinstance(d, bytes)
+            else _payload(next(decoded)) if accounts is None
+            else self._instruction(next(decoded), accounts, program)
+            for d, accounts, program in zip(
+                self._data, self._accounts, self._program, strict=True
+            )
+        ]  # fmt: skip
         keep = [
             i for i, p in enumerate(payload) if p is not None and len(p) >= _DISCRIMINATOR
         ]  # fmt: skip
@@ -176,6 +224,22 @@ class Collector:
             [self._program[i] for i in picked],
             [payload[i] or b"" for i in picked],
         )
+
+    def _instruction(self, data: bytes | None, accounts: list[str], program: str) -> bytes | None:
+        """Discriminator in 8 bytes, accounts in 32 each, arguments; None for other instructions.
+
+        An account that is left out is the program's own id, as Anchor has it.
+        """
+        for begin, count in self.emits[program].instructions:
+            if data is not None and data.startswith(begin):
+                kept = (accounts + [program] * count)[:count]
+                return begin.ljust(8, b"\0") + b"".join(map(_key, kept)) + data[len(begin) :]
+        return None
+
+
+@lru_cache(1 << 16)
+def _key(address: str) -> bytes:
+    return bytes(Pubkey.from_string(address))
 
 
 def _calls(transaction: Transaction, program: int) -> bool:

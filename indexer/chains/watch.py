@@ -34,6 +34,17 @@ class Announcement:
         return "0x" + word[24:].lower()
 
 
+class Emits(NamedTuple):
+    """What of a Solana program is taken in: its events or none, and instructions.
+
+    An instruction is known by the bytes that its data begins with; the number is that of the
+    accounts to keep.
+    """
+
+    events: bool = True
+    instructions: tuple[tuple[bytes, int], ...] = ()
+
+
 class Child(NamedTuple):
     """A contract that a factory announced at (``height``, ``log_index``)."""
 
@@ -48,13 +59,15 @@ class Watch:
 
     ``topics`` limits EVM logs to these first topics (0x, lower case); None takes all, anonymous
     events included. Events below an address's start are left out. ``announcements`` add children,
-    each from its announcement's block on; ``children`` are those known so far.
+    each from its announcement's block on; ``children`` are those known so far. ``emits`` names
+    Solana programs of which other than all events is wanted.
     """
 
     addresses: Mapping[str, int]
     topics: frozenset[str] | None = field(default=None)
     announcements: tuple[Announcement, ...] = ()
     children: dict[str, Child] = field(default_factory=dict[str, Child])
+    emits: Mapping[str, Emits] = field(default_factory=dict[str, Emits])
 
     def active(self, last: int) -> list[str]:
         """The addresses that may have events up to ``last``, sorted."""

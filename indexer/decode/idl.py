@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,64 @@ def events(path: Path, document: Any) -> tuple[Event, ...]:
         )
         found.append(Event(event["name"], event["discriminator"], fields, event["name"]))
     return tuple(found)
+
+
+def instructions(path: Path, document: Any, names: Sequence[str]) -> tuple[Event, ...]:
+    """The instructions ``names`` of the IDL, each as an event: its accounts, then its arguments.
+
+    The discriminator is the IDL's own, else Anchor's: sha256("global:name"), 8 bytes of it.
+    """
+    by_name = {i["name"]: i for i in document["instructions"]}
+    own = {snake(n): i for n, i in by_name.items()}
+    taken = {e["name"] for e in document.get("events") or []}
+    types = {t["name"]: t["type"] for t in legacy(document)["types"]}
+    found: list[Event] = []
+    for wanted in names:
+        entry = by_name.get(wanted) or own.get(snake(wanted))
+        if entry is None:
+            raise Fatal(f"{path}: no instruction {wanted!r} in it, but: {', '.join(by_name)}")
+        accounts = [a for group in entry["accounts"] for a in _flat(group)]
+        name = "".join(word.title() for word in snake(entry["name"]).split("_"))
+        name += "Instruction" if name in taken else ""
+        parts = [(a, "publicKey") for a in accounts]
+        parts += [(a["name"], _types(a["type"])) for a in entry["args"]]
+        fields = unique_names(path, name, [snake(n) for n, _ in parts])
+        given = entry.get("discriminator")
+        discriminator = bytes(given) if given else _anchor(f"global:{snake(entry['name'])}")
+        found.append(
+            Event(
+                name,
+                discriminator.ljust(8, b"\0").hex(),
+                tuple(_field(f, kind, types) for f, (_, kind) in zip(fields, parts, strict=True)),
+                f"instruction {entry['name']}",
+                len(accounts),
+            )
+        )
+    return tuple(found)
+
+
+def discriminators(document: Any, events: Iterable[Event]) -> tuple[tuple[bytes, int], ...]:
+    """(the bytes that an instruction's data begins with, its accounts), the longest bytes first."""
+    given = {f"instruction {i['name']}": i.get("discriminator") for i in document["instructions"]}
+    found = [
+        (bytes(given[e.signature] or bytes.fromhex(e.selector)), e.accounts)
+        for e in events
+        if e.accounts is not None
+    ]
+    return tuple(sorted(found, key=lambda f: -len(f[0])))
+
+
+def _flat(account: Any) -> Iterable[str]:
+    """Names of an account, or of all in a group of them."""
+    if "accounts" in account:
+        for inner in account["accounts"]:
+            yield from _flat(inner)
+    else:
+        yield account["name"]
+
+
+def _anchor(preimage: str) -> bytes:
+    return sha256(preimage.encode()).digest()[:8]
 
 
 def legacy(document: dict[str, Any]) -> dict[str, Any]:

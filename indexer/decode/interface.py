@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,13 +42,16 @@ class Field:
 class Event:
     """``selector``: EVM topic 0 (0x-hex), empty for an anonymous event; Anchor's 8 bytes as hex.
 
-    ``name`` is unique in its interface; ``signature`` tells overloads apart.
+    ``name`` is unique in its interface; ``signature`` tells overloads apart. Of a Solana
+    instruction ``selector`` is its discriminator, filled with zeros to 8 bytes, and ``accounts``
+    counts its accounts, which are its first fields; None for an event.
     """
 
     name: str
     selector: str
     fields: tuple[Field, ...]
     signature: str
+    accounts: int | None = None
 
     def columns(self) -> tuple[Column, ...]:
         return tuple(column for field in self.fields for column in field.columns())
@@ -66,8 +70,11 @@ class Interface:
         return {event.selector: event for event in self.events}
 
 
-def load(path: Path, kind: Literal["evm", "solana"]) -> Interface:
-    """Reads an ABI (a list, or an artifact with ``abi``) or an Anchor IDL (old or new form)."""
+def load(path: Path, kind: Literal["evm", "solana"], instructions: Sequence[str] = ()) -> Interface:
+    """Reads an ABI (a list, or an artifact with ``abi``) or an Anchor IDL (old or new form).
+
+    ``instructions``: those of the IDL that are taken in as events are.
+    """
     try:
         document = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
@@ -77,6 +84,10 @@ def load(path: Path, kind: Literal["evm", "solana"]) -> Interface:
     else:
         from indexer.decode.idl import events
     parsed = events(path, document)
+    if instructions:
+        from indexer.decode.idl import instructions as of_instructions
+
+        parsed += of_instructions(path, document, instructions)
     if not parsed:
         raise Fatal(f"{path}: no event in it: there is nothing to index")
     return Interface(kind, path, parsed, document)

@@ -81,7 +81,9 @@ def table_name(program: str, event: str) -> str:
 
 def schema(config: Config) -> Schema:
     """Reads the interfaces that ``config`` names and merges them into tables."""
-    loaded = [(p, load(p.interface, config.chains[p.chain].kind)) for p in config.programs]
+    loaded = [
+        (p, load(p.interface, config.chains[p.chain].kind, p.instructions)) for p in config.programs
+    ]
     events: dict[tuple[str, str], list[Event]] = {}
     for program, interface in loaded:
         for event in interface.events:

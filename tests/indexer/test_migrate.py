@@ -212,7 +212,10 @@ from indexer.folds import join, view
 
 shares = view(
     "shares", of="bettors", joins=[join("largest", bettor="bettor")],
-    columns={"share": "bettors.staked * 100 / largest.most", "past": "head.time >= bettors.last_at"},
+    columns={
+        "share": "bettors.staked * 100 / largest.most",
+        "past": "head.time >= bettors.last_at",
+    },
     where="bettors.bets > 1",
 )
 largest = fold("largest", program="bets", key="bettor", columns={"most": max_("amount")})

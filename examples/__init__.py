@@ -1,0 +1,1 @@
+"""Programs that are not ours, indexed: each folder has a run.py."""
