@@ -5,7 +5,7 @@
     python programs/evm/tools/build.py --check    # compare with what is committed
 
 Writes, for every contract of `PROGRAMS`, `programs/interfaces/<Name>.abi.json` (its ABI), and for
-every contract of `PROGRAMS` and `TEST_TOKENS`, `programs/evm/artifacts/<Name>.json`:
+every contract of `PROGRAMS` and `TEST_CONTRACTS`, `programs/evm/artifacts/<Name>.json`:
 `{"contract", "source", "compiler", "abi", "bytecode"}`, where `bytecode` is the creation code as
 0x-hex, without constructor arguments. The same source gives the same bytes on every machine, so
 a chain can be filled without a compiler.
@@ -33,7 +33,10 @@ PROGRAMS = {
     "Projects": "src/Projects.sol",
     "Registry": "src/Registry.sol",
 }
-TEST_TOKENS = {"TestToken": "test/tokens/TestToken.sol"}
+TEST_CONTRACTS = {
+    "Replay": "test/Replay.sol",
+    "TestToken": "test/tokens/TestToken.sol",
+}
 
 
 def forge(*args: str) -> None:
@@ -48,7 +51,7 @@ def forge(*args: str) -> None:
 def outputs() -> dict[Path, str]:
     """The generated files and their text, from forge's output in `out/`."""
     files: dict[Path, str] = {}
-    for name, source in (PROGRAMS | TEST_TOKENS).items():
+    for name, source in (PROGRAMS | TEST_CONTRACTS).items():
         built = json.loads((EVM / "out" / Path(source).name / f"{name}.json").read_text())
         artifact = {
             "contract": name,

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.logs import DISCARD
@@ -89,14 +91,13 @@ class Node:
         """A new contract from its committed build."""
         artifact = json.loads((ARTIFACTS / f"{name}.json").read_text())
         contract = self.web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        receipt = self._mine(by, contract.constructor(*args).data_in_transaction, None)
+        receipt = self.mine(by, contract.constructor(*args).data_in_transaction, None)
         assert receipt["status"] == 1, f"{name} was not deployed"
         return self.web3.eth.contract(receipt["contractAddress"], abi=artifact["abi"])
 
     def send(self, by: str, contract: Contract, function: str, *args: Any) -> Outcome:
         """A transaction that `by` signs, mined."""
-        data = contract.encode_abi(function, args)
-        receipt = self._mine(by, data, contract.address)
+        receipt = self.mine(by, contract.encode_abi(function, args), contract.address)
         if receipt["status"] == 1:
             return Outcome(None, events(contract, receipt), receipt["gasUsed"])
         trace = self.rpc(
@@ -106,7 +107,23 @@ class Node:
         )
         return Outcome(error(contract, trace), [], receipt["gasUsed"])
 
-    def _mine(self, by: str, data: Any, to: str | None) -> Any:
+    def mine(self, by: str, data: Any, to: str | None, gas: int = GAS) -> Any:
+        """The receipt of a transaction that `by` signs."""
+        sent = self.submit(by, data, to, gas)
+        return self.web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.005)
+
+    def logs(self, by: str, data: Any, to: str, gas: int = GAS) -> list[dict[str, Any]]:
+        """The logs of a transaction that `by` signs and that succeeds, as the node writes them:
+        web3's reading of a receipt takes longer than the node's work where there are hundreds."""
+        sent = self.submit(by, data, to, gas).to_0x_hex()
+        limit = time.monotonic() + 60
+        while (receipt := self.rpc("eth_getTransactionReceipt", sent)) is None:
+            assert time.monotonic() < limit, f"{sent} is not mined"
+        assert receipt["status"] == "0x1", f"{sent} failed with {int(receipt['gasUsed'], 16)} gas"
+        return receipt["logs"]
+
+    def submit(self, by: str, data: Any, to: str | None, gas: int) -> HexBytes:
+        """The hash of a transaction that `by` signs."""
         key = account(by)
         if by not in self.nonces:
             self.rpc("anvil_setBalance", key.address, hex(10**24))
@@ -116,7 +133,7 @@ class Node:
             {
                 "chainId": 31337,
                 "nonce": self.nonces[by],
-                "gas": GAS,
+                "gas": gas,
                 "gasPrice": 0,
                 "value": 0,
                 "data": data,
@@ -124,8 +141,7 @@ class Node:
             }
         )
         self.nonces[by] += 1
-        sent = self.web3.eth.send_raw_transaction(signed.raw_transaction)
-        return self.web3.eth.wait_for_transaction_receipt(sent, timeout=60, poll_latency=0.005)
+        return self.web3.eth.send_raw_transaction(signed.raw_transaction)
 
 
 def events(contract: Contract, receipt: Any) -> list[tuple[str, dict[str, Any]]]:
