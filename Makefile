@@ -12,7 +12,7 @@ TESTS ?=
 WORKERS ?= 2
 SBF_PACKAGES := rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22
 
-.PHONY: help setup demo test test-slow check format programs mutants bench clean
+.PHONY: help setup demo test test-slow check format programs mutants bench sim soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -57,6 +57,16 @@ programs: setup ## builds the programs and their interfaces
 mutants: setup ## removes each check of the programs in turn and wants a red test
 	@$(PY) programs/evm/tools/mutants.py
 	@$(PY) programs/solana/mutants.py
+
+SEEDS ?= 10
+sim: setup ## plays SEEDS=10 seeded histories with faults and compares every table
+	@exec .venv/bin/chainfold-sim --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
+
+soak: setup ## plays seed after seed until Ctrl-C or one fails
+	@exec .venv/bin/chainfold-sim --soak --workers $(WORKERS) $(ARGS)
+
+match: setup ## the exchange against the reference matcher over 100,000 random orders
+	@$(PY) -m pytest -m slow tests/programs/evm/test_exchange_matching.py $(ARGS)
 
 bench: setup ## all benchmarks, then one table of their figures
 	@$(PY) benchmarks

@@ -84,18 +84,17 @@ def _changes(connection: psycopg.Connection[Any], chain: str, events: Events) ->
         "SELECT live_from FROM chainfold.head WHERE chain = %s", [chain]
     ).fetchone()
     assert row is not None
-    state: Counter[tuple[int, str, str]] = Counter()
+    last: dict[tuple[int, str, str], str] = {}
     for pos, event, hash_, op in connection.execute(
         "SELECT pos, event, block_hash, op FROM chainfold.change WHERE chain = %s ORDER BY cursor",
         [chain],
     ):
-        if pos >> 28 <= row[0]:
-            continue
         key = (pos, event, hash_)
-        state[key] += 1 if op == "apply" else -1
-        if state[key] not in (0, 1):
-            return [f"{chain} change: {op} of {key} comes {state[key]} times"]
-    left = Counter((pos, event) for (pos, event, _), n in state.items() if n)
+        if last.get(key) == op:
+            return [f"{chain} change: {op} of {key} comes twice"]
+        last[key] = op
+    # what a repair took out may have come by a backfill, which tells nothing: undo comes first
+    left = Counter(k[:2] for k, op in last.items() if op == "apply" and k[0] >> 28 > row[0])
     true = Counter(
         (pos, "bets_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
         for name, rows in events.items()
