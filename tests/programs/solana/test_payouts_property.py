@@ -162,27 +162,28 @@ class Model:
         pool = self.random.choice(running if self.random.random() < 0.8 else living)
         names: tuple[str, ...] = ACTS
         if self.random.random() < 0.7:
-            waiting = self.now < pool.claims_open_at or (
-                pool.threshold is not None and not pool.fired
-            )
-            names = FITTING["published" if pool.status == PUBLISHED else "funding"]
-            if pool.status == PUBLISHED and waiting:
-                names = FITTING["waiting"]
-            if pool.ended(self.now):
-                names = FITTING["ended"]
+            names = FITTING[self.stage(pool)]
         getattr(self, self.random.choice(names))(pool)
 
     def actor(self, likely: str) -> str:
         return likely if self.random.random() < 0.9 else self.random.choice(ACTORS)
+
+    def stage(self, pool: Pool) -> str:
+        if pool.ended(self.now):
+            return "ended"
+        if pool.status != PUBLISHED:
+            return "funding"
+        untriggered = pool.threshold is not None and not pool.fired
+        return "waiting" if untriggered or self.now < pool.claims_open_at else "published"
 
     # ---- actions ----
 
     def open(self) -> None:
         by = self.random.choice(("opener", "opener", "alice"))
         address = self.payouts.next_pool(by)
-        kind = self.random.choice((ROUND, AID, AID))
+        kind = self.random.choice((ROUND, ROUND, AID))
         fee = self.amount() >> 30 if kind == ROUND else 0
-        threshold = self.random.choice((None, None, 0))
+        threshold = self.random.choice((None, 0))
         indices = self.random.sample(INDICES, 4)
         leaves = [(index, self.random.choice(PEOPLE), self.amount()) for index in indices]
         leaves.append((indices[0], "mallory", 5))  # an index twice
