@@ -1,0 +1,4 @@
+import { Hono } from "hono";
+
+// Ponder doesn't start without one; nobody asks it here.
+export default new Hono();
