@@ -409,7 +409,11 @@ class Bank:
         if failed and not _ran(err):
             return self._refused(message, err, fee, pre)
         accounts: dict[Pubkey, Account] = {} if failed else dict(result.post_accounts())
-        post = [accounts.get(key, held) for key, held in zip(message.keys, pre, strict=True)]
+        post: list[Account | int] = []
+        for key, held in zip(message.keys, pre, strict=True):
+            after = accounts.get(key, held)
+            # one without lamports is no account any more
+            post.append(0 if isinstance(after, Account) and not after.lamports else after)
         if not failed:
             poor = _below_rent(message, pre, post)
             if poor is not None:

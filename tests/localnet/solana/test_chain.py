@@ -271,6 +271,22 @@ def test_simulation_sees_the_state_of_its_commitment(chain: Chain) -> None:
     assert balance(chain, rich.pubkey()) == 10 * SOL
 
 
+def test_an_account_may_be_emptied_in_a_simulation(chain: Chain) -> None:
+    """What is left without lamports is no account below its minimum balance."""
+    payer, emptied = WALLETS[:2]
+    held = balance(chain, emptied.pubkey())
+    instructions = [pay(emptied, payer.pubkey(), held)]
+    recent = chain.ledger.head.hash
+    message = MessageV0.try_compile(payer.pubkey(), instructions, [], recent)
+    tx = VersionedTransaction(message, [payer, emptied])
+    settings = {"encoding": "base64", **CONFIRMED}
+    said = call(chain, "simulateTransaction", b64(bytes(tx)), settings)
+    assert said["value"]["err"] is None
+    submit(chain, tx)
+    chain.produce()
+    assert balance(chain, emptied.pubkey()) == 0
+
+
 def state(chain: Chain) -> dict[str, Any]:
     """All that a client can see of the head."""
     return {
