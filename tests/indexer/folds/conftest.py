@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from indexer.decode.schema import EventTable, Schema
 from indexer.decode.types import Column, Type
 from indexer.folds import bind
 from indexer.folds.algebra import count, first, fold, last, max_, min_, sum_
+
+# the classes that drive the Solana programs
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "programs" / "solana"))
 
 PAID = EventTable(
     "shop_paid",
