@@ -42,6 +42,8 @@ class Stage:
         self.project = self.projects.created("owner")
         self.chain.fund("sponsor")
         self.other = self.full()
+        proof = payouts.tree(self.other, LEAVES).proof(1)
+        payouts.send(payouts.allocate("mallory", self.other, LEAVES[1], proof))
 
     def round(self) -> Pubkey:
         """A round whose window is open, with what alice needs to enter."""
@@ -304,17 +306,18 @@ EXISTING = [
 
 
 def elsewhere(stage: Stage, account: str, pool: Pubkey) -> list[Pubkey]:
-    """Accounts of the same type: of the other pool, and of another key in this one."""
+    """Accounts of the same type: of the same key in the other pool, and of another in this."""
     p = stage.payouts
     if account == "receipt":
         stage.chain.mint(wallet("frank").pubkey(), stage.chain.token("usd"), 1)
         p.send(p.fund("frank", pool, 1))
         return [p.receipt(stage.other, "alice"), p.receipt(pool, "frank")]
     if account == "page":
-        return [p.page(stage.other, 0), p.page(pool, 0)]
+        return [p.page(stage.other, PAGE), p.page(pool, 0)]
     if account == "voucher":
-        return [p.voucher(stage.other, "alice"), p.voucher(pool, "alice")]
-    return [p.vendor(stage.other, "dave"), p.vendor(pool, "dave")]
+        return [p.voucher(stage.other, "bob"), p.voucher(pool, "alice")]
+    p.send(p.set_vendor("operator", stage.other, "carol"))
+    return [p.vendor(stage.other, "carol"), p.vendor(pool, "dave")]
 
 
 @pytest.mark.parametrize(("name", "account", "error", "_"), EXISTING)
