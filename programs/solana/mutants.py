@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 TESTS = HERE.parents[1] / "tests" / "programs" / "solana"
 CHECK = re.compile(r"\bcheck!\(")
 CHECK_CALL = re.compile(r"^[ \t]*(?:\w+::)*check_\w+\(", flags=re.M)
+NO_TESTS = 5  # pytest's exit code when it was given nothing to run
 # not checks of an instruction: the macro itself
 SKIPPED = {"kit/src/check.rs"}
 
@@ -81,6 +82,14 @@ def tests_of(path: str) -> list[str]:
     return chosen
 
 
+def tests_in_turn(path: str) -> list[list[str]]:
+    """What pytest is asked to run: first the tests that name the instruction, then all."""
+    parts = Path(path).parts
+    if "instructions" not in parts:
+        return [tests_of(path)]
+    return [[*tests_of(path), "-k", Path(path).stem], tests_of(path)]
+
+
 def killer(candidate: Mutant, workspace: Path) -> str | None:
     """Builds the mutant in `workspace` and tests it; the test that notices."""
     target = workspace / candidate.path
@@ -92,19 +101,20 @@ def killer(candidate: Mutant, workspace: Path) -> str | None:
             environment = dict(os.environ)
             build.build_with_linker(crate, workspace, workspace / "artifacts", environment)
         command = [sys.executable, "-m", "pytest", "-p", "no:pytest_anchorpy", "-x", "-q"]
-        done = subprocess.run(
-            [*command, "--import-mode=importlib", *tests_of(candidate.path)],
-            env=os.environ | {"CHAINFOLD_SOLANA": str(workspace)},
-            cwd=HERE.parents[1],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode not in (0, 1):
-            raise SystemExit(done.stdout + done.stderr)
-        if done.returncode == 0:
-            return None
-        failed = re.search(r"^(?:FAILED|ERROR) \S*?(test_\w+\.py::\S+)", done.stdout, flags=re.M)
-        return failed[1] if failed else "?"
+        for chosen in tests_in_turn(candidate.path):
+            done = subprocess.run(
+                [*command, "--import-mode=importlib", *chosen],
+                env=os.environ | {"CHAINFOLD_SOLANA": str(workspace)},
+                cwd=HERE.parents[1],
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode not in (0, 1, NO_TESTS):
+                raise SystemExit(done.stdout + done.stderr)
+            if done.returncode == 1:
+                found = re.search(r"^(?:FAILED|ERROR) \S*?(test_\w+\.py::\S+)", done.stdout, re.M)
+                return found[1] if found else "?"
+        return None
     finally:
         target.write_text(original)
 
