@@ -2,6 +2,15 @@
 
 from indexer.folds.bets import bettors, market_pools, markets, positions
 from indexer.folds.contracts import agreements, deliveries
+from indexer.folds.exchange import (
+    balances,
+    book_depth,
+    exchange_markets,
+    orders,
+    price_levels,
+    trades,
+    trading_days,
+)
 from indexer.folds.feeds import feed_state, feeds, observations
 from indexer.folds.payouts import claims, entries, funders, pools, vouchers
 from indexer.folds.projects import projects
@@ -19,10 +28,13 @@ from indexer.folds.registry import (
 __all__ = [
     "agreements",
     "attestations",
+    "balances",
     "bettors",
+    "book_depth",
     "claims",
     "deliveries",
     "entries",
+    "exchange_markets",
     "feed_state",
     "feeds",
     "funders",
@@ -30,14 +42,18 @@ __all__ = [
     "market_pools",
     "markets",
     "observations",
+    "orders",
     "playlists",
     "pools",
     "positions",
+    "price_levels",
     "profiles",
     "projects",
     "records",
     "roles",
     "scopes",
     "tags",
+    "trades",
+    "trading_days",
     "vouchers",
 ]

@@ -197,13 +197,16 @@ contract Exchange is Escrow {
         uint24 price,
         uint64 quantity,
         uint120 worth,
-        uint64 leftAfter
+        uint64 leftAfter,
+        uint32 day
     );
     event OrderCancelled(
         bytes32 indexed market,
         uint64 seq,
         address indexed actor,
         uint64 order,
+        Side side,
+        uint24 price,
         uint64 quantity,
         Reason reason,
         uint64 leftAfter
@@ -318,7 +321,7 @@ contract Exchange is Escrow {
         if (rests) own = _rest(t, own);
         emit OrderPlaced(market, ++t.seq, msg.sender, order, side, kind, price, quantity, t.left);
         if (t.left > 0 && !rests) {
-            emit OrderCancelled(market, ++t.seq, msg.sender, order, t.left, t.reason, 0);
+            _logCancelled(t);
         }
         (m.seq, m.orders, m.trades) = (t.seq, order, t.trade);
         (m.bestBuy, m.bestSell) = side == Side.Buy ? (own, t.best) : (t.best, own);
@@ -339,7 +342,9 @@ contract Exchange is Escrow {
             else m.bestSell = best;
         }
         delete _orders[market][order];
-        emit OrderCancelled(market, ++m.seq, msg.sender, order, quantity, Reason.Owner, 0);
+        emit OrderCancelled(
+            market, ++m.seq, msg.sender, order, side, price, quantity, Reason.Owner, 0
+        );
         // What was locked fitted when the order was placed.
         if (side == Side.Buy) {
             _credit(owner, m.quote, uint256(quantity) * price * m.tick, Change.Cancellation);
@@ -474,15 +479,24 @@ contract Exchange is Escrow {
             t.makerOrder,
             t.maker,
             t.order,
-            t.side,
+            _opposite(t.side),
             t.makerPrice,
             t.lots,
             // forge-lint: disable-next-line(unsafe-typecast)
             uint120(t.amount),
-            t.makerLeft
+            t.makerLeft,
+            // Of the Unix epoch: for what is summed by days.
+            uint32(block.timestamp / 1 days)
         );
         if (t.side == Side.Buy) _credit(t.maker, t.quote, t.amount, Change.Trade);
         else _credit(t.maker, t.base, uint256(t.lots) * t.lot, Change.Trade);
+    }
+
+    /// @dev What is left of an order does not rest.
+    function _logCancelled(Taker memory t) private {
+        emit OrderCancelled(
+            t.market, ++t.seq, msg.sender, t.order, t.side, t.price, t.left, t.reason, 0
+        );
     }
 
     /// @dev Takes what the order paid and locks from its owner, and gives them what it bought.

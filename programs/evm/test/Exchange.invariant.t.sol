@@ -210,7 +210,7 @@ contract Pit is Test {
             _left[market][maker] = uint64(word(data, 8));
         } else if (kind == Exchange.OrderCancelled.selector) {
             uint256 order = word(data, 1) - 1;
-            vm.assertEq(_left[market][order], word(data, 2), "cancels what is left");
+            vm.assertEq(_left[market][order], word(data, 4), "cancels what is left");
             _left[market][order] = 0;
         }
     }

@@ -289,7 +289,7 @@ contract ExchangeTest is Test {
             place(ALICE, SELL, 10, 1, GTC);
         }
         vm.expectEmit();
-        emit Exchange.OrderCancelled(market, 8, BOB, 4, 2, Exchange.Reason.MaxFills, 0);
+        emit Exchange.OrderCancelled(market, 8, BOB, 4, BUY, 10, 2, Exchange.Reason.MaxFills, 0);
         uint64 taker = placeUpTo(BOB, BUY, 10, 4, GTC, 2);
         gone(taker);
         vm.assertEq(exchange.balanceOf(BOB, address(quote)), PLENTY - 20 * TICK);
@@ -316,7 +316,8 @@ contract ExchangeTest is Test {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         vm.assertEq(logs[5].topics[0], Exchange.OrderCancelled.selector);
         vm.assertEq(
-            logs[5].data, abi.encode(uint64(5), order, uint64(2), Exchange.Reason.Immediate, 0)
+            logs[5].data,
+            abi.encode(uint64(5), order, BUY, 10, uint64(2), Exchange.Reason.Immediate, 0)
         );
         gone(order);
         vm.assertEq(exchange.balanceOf(BOB, address(quote)), PLENTY - 30 * TICK);
@@ -340,7 +341,7 @@ contract ExchangeTest is Test {
         uint64 own = place(ALICE, SELL, 10, 2, GTC);
         place(BOB, SELL, 10, 3, GTC);
         vm.expectEmit();
-        emit Exchange.OrderCancelled(market, 7, ALICE, 4, 3, Exchange.Reason.SelfTrade, 0);
+        emit Exchange.OrderCancelled(market, 7, ALICE, 4, BUY, 10, 3, Exchange.Reason.SelfTrade, 0);
         uint64 taker = place(ALICE, BUY, 10, 4, GTC);
         gone(taker);
         vm.assertEq(left(own), 2);
@@ -355,7 +356,7 @@ contract ExchangeTest is Test {
         uint64 sell = place(BOB, SELL, 11, 4, GTC);
         refuse(BOB, abi.encodeCall(Exchange.cancel, (market, buy)), Exchange.NotOwner.selector);
         vm.expectEmit();
-        emit Exchange.OrderCancelled(market, 4, ALICE, buy, 4, Exchange.Reason.Owner, 0);
+        emit Exchange.OrderCancelled(market, 4, ALICE, buy, BUY, 10, 4, Exchange.Reason.Owner, 0);
         vm.expectEmit();
         emit Exchange.BalanceChanged(
             exchange.balanceId(ALICE, address(quote)),
@@ -590,8 +591,11 @@ contract ExchangeTest is Test {
         vm.assertEq(log.topics[2], bytes32(uint256(uint160(CAROL))));
         vm.assertEq(log.topics[3], bytes32(uint256(uint160(maker))));
         uint256 worth = uint256(quantity) * price * TICK;
-        bytes memory head = abi.encode(seq, trade, order, taker, BUY, price);
-        vm.assertEq(log.data, bytes.concat(head, abi.encode(quantity, worth, leftAfter)));
+        bytes memory head = abi.encode(seq, trade, order, taker, SELL, price);
+        vm.assertEq(
+            log.data,
+            bytes.concat(head, abi.encode(quantity, worth, leftAfter, block.timestamp / 86_400))
+        );
     }
 
     function refusePlace(

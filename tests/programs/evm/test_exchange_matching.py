@@ -95,7 +95,7 @@ class Floor:
                 events.append(self.event(log))
 
     def event(self, log: dict[str, Any]) -> Event:
-        """As the matcher writes it: accounts by name, without the entity and a balance's seq."""
+        """As the matcher writes it."""
         name, inputs = EVENTS[log["topics"][0]]
         topics = log["topics"][1:]
         types = [item["type"] for item in inputs if not item["indexed"]]
@@ -106,6 +106,8 @@ class Floor:
             if item["type"] == "address":
                 value = self.names["0x" + value[-40:]]
             fields.append(value)
+        if name == "TradeExecuted":
+            fields.pop()
         return name, *fields[2 if name == "BalanceChanged" else 1 :]
 
 

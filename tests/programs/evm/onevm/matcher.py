@@ -1,7 +1,7 @@
 """The exchange's rules again, written to be obvious: every order looks at every other one.
 
 Numbers in comments are rules of programs/SPEC.md. Events are tuples of the fields that follow the
-indexed entity, in the event's order, with accounts by name; balances are numbered apart.
+entity, in the event's order, with accounts by name: without a trade's day and a balance's seq.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Market:
             self.resting.append(order)
         elif order.left > 0:
             assert reason is not None
-            self.log("OrderCancelled", who, order.number, order.left, reason, 0)
+            self.cancelled(order, reason)
 
     def trade(self, order: Resting, maker: Resting, lots: int) -> None:
         maker.left -= lots
@@ -138,7 +138,7 @@ class Market:
             maker.number,
             maker.owner,
             order.number,
-            order.side,
+            maker.side,
             maker.price,
             lots,
             worth,
@@ -155,9 +155,13 @@ class Market:
         if order.owner != who:
             raise Refused("NotOwner")
         self.resting.remove(order)
-        self.log("OrderCancelled", who, number, order.left, BY_OWNER, 0)
+        self.cancelled(order, BY_OWNER)
         token, amount = self.locked(order, order.left)
         self.change(who, who, token, CANCELLATION, amount)
+
+    def cancelled(self, order: Resting, reason: int) -> None:
+        terms = order.number, order.side, order.price, order.left
+        self.log("OrderCancelled", order.owner, *terms, reason, 0)
 
     def change(self, actor: str, account: str, token: str, change: int, amount: int) -> None:
         if amount == 0:
