@@ -21,7 +21,7 @@ class Type(Enum):
     INT8 = ("int8", "BIGINT", pa.int64())
     NUMERIC20 = ("numeric(20,0)", "DECIMAL(20,0)", pa.decimal128(20, 0))
     NUMERIC38 = ("numeric(38,0)", "DECIMAL(38,0)", pa.decimal128(38, 0))
-    NUMERIC78 = ("numeric(78,0)", "VARCHAR", pa.binary(33))
+    NUMERIC78 = ("numeric(78,0)", "BIGNUM", pa.binary(33))
     TEXT = ("text", "VARCHAR", pa.string())
     HEX = ("text", "VARCHAR", pa.string())
     EVM_ADDRESS = ("text", "VARCHAR", pa.string())

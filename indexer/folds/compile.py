@@ -14,7 +14,6 @@ from indexer.decode.types import Column, Type
 from indexer.folds.bind import Bound, BoundFold
 from indexer.sql import Dialect, column_type, quote
 
-_SUM: dict[Dialect, str] = {"postgres": "numeric", "duckdb": "DECIMAL(38,0)"}
 _COLLATION = ' COLLATE "C"'
 HIDDEN = (Column("_n", Type.INT8), Column("_pos", Type.INT8))
 """On every fold row: the count of its events and the highest position among them."""
@@ -45,7 +44,7 @@ def create(fold: BoundFold, prefix: str, dialect: Dialect) -> str:
     for column in storage(fold):
         kind = column_type(column.type, dialect)
         if column.name in sums:
-            kind = _SUM[dialect]
+            kind = _sum_type(column.type, dialect)
         null = " NOT NULL" if column.name in keys or column in HIDDEN else ""
         lines.append(f"{quote(column.name)} {kind}{null}")
     lines.append(f"PRIMARY KEY ({_keys(fold)})")
@@ -130,7 +129,7 @@ def undo(
         if c.op in ("sum", "count"):
             values[quote(c.name)] = f"t2.{quote(c.name)} - d.{quote(c.name)}"
     lookups: list[str] = []
-    for i, (columns, lookup, held) in enumerate(_lookups(fold, kept)):
+    for i, (columns, lookup, held) in enumerate(_lookups(fold, kept, dialect)):
         lookups.append(
             f"LEFT JOIN LATERAL (SELECT * FROM ({lookup}) AS q WHERE {held}) AS l{i} ON true"
         )
@@ -168,7 +167,8 @@ def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
 
 def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -> str:
     """One event table's part of ``e``: key, pos, each column's value, each column's membership."""
-    selected = ["chain", *(quote(c.name) for c in fold.key), "pos"]
+    keys = [f"{_value(table, c.name, c.type, dialect)} AS {quote(c.name)}" for c in fold.key]
+    selected = ["chain", *keys, "pos"]
     # a key's NULL (a field that one chain doesn't have) belongs to no row
     conditions = [source.filter, *(f"{quote(c.name)} IS NOT NULL" for c in fold.key)]
     members: dict[str, str] = {}
@@ -178,9 +178,9 @@ def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -
         members[_member(c)] = test
         if c.op == "count":
             continue
-        value = quote(fields[0]) if fields and fields[0] else None
+        value = _value(table, fields[0], c.type, dialect) if fields and fields[0] else None
         if value is None:
-            kind = _SUM[dialect] if c.op == "sum" else column_type(c.type, dialect)
+            kind = _sum_type(c.type, dialect) if c.op == "sum" else column_type(c.type, dialect)
             value = f"CAST(NULL AS {kind.removesuffix(_COLLATION)})"
         elif c.where and c.group < 0:
             value = f"CASE WHEN {c.where} THEN {value} END"
@@ -190,6 +190,21 @@ def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -
         f"SELECT {', '.join(selected)} FROM {source.prefix}{quote(table.name)} "
         f"WHERE {' AND '.join(conditions)}"
     )
+
+
+def _sum_type(kind: Type, dialect: Dialect) -> str:
+    """Of a sum: Postgres' numeric has no bound; of DuckDB's types only BIGNUM holds u256."""
+    if dialect == "postgres":
+        return "numeric"
+    return "BIGNUM" if kind is Type.NUMERIC78 else "DECIMAL(38,0)"
+
+
+def _value(table: EventTable, name: str, kind: Type, dialect: Dialect, prefix: str = "") -> str:
+    """The column, in the fold's type where DuckDB doesn't find the way there by itself."""
+    column, q = table.column(name), prefix + quote(name)
+    if dialect == "duckdb" and kind is Type.NUMERIC78 and column and column.type is not kind:
+        return f"CAST(CAST({q} AS VARCHAR) AS BIGNUM)"
+    return q
 
 
 def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
@@ -219,7 +234,7 @@ def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
     return rules
 
 
-def _lookups(fold: BoundFold, kept: Source) -> list[tuple[list[str], str, str]]:
+def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list[str], str, str]]:
     """(columns, SELECT of their values for the row ``t2``, condition that an orphan held them)."""
     found: list[tuple[list[str], str, str]] = []
     same = " AND ".join(f"x.{k} = t2.{k}" for k in _key_names(fold))
@@ -237,7 +252,8 @@ def _lookups(fold: BoundFold, kept: Source) -> list[tuple[list[str], str, str]]:
         elif c.op in ("min", "max"):
             fn = c.op
             extremes = [
-                f"SELECT {fn}(x.{quote(field)}) AS v FROM {kept.prefix}{quote(t.name)} AS x "
+                f"SELECT {fn}({_value(t, field, c.type, dialect, 'x.')}) AS v "
+                f"FROM {kept.prefix}{quote(t.name)} AS x "
                 f"WHERE {same} AND {kept.filter}" + (f" AND ({c.where})" if c.where else "")
                 for t, field in c.arms
                 if field
@@ -251,8 +267,9 @@ def _lookups(fold: BoundFold, kept: Source) -> list[tuple[list[str], str, str]]:
         picks: list[str] = []
         for table, _ in head.arms:
             values = [
-                f"x.{quote(next(f or '' for t, f in c.arms if t is table))} AS {quote(c.name)}"
+                f"{_value(table, field, c.type, dialect, 'x.')} AS {quote(c.name)}"
                 for c in members
+                for field in [next(f or "" for t, f in c.arms if t is table)]
             ]
             picks.append(
                 f"(SELECT x.pos AS {_position(head)}, {', '.join(values)} "
