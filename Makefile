@@ -12,7 +12,7 @@ TESTS ?=
 WORKERS ?= 2
 SBF_PACKAGES := rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22
 
-.PHONY: help setup demo test test-slow check format programs mutants bench sim soak clean
+.PHONY: help setup demo test test-slow check format programs mutants match bench sim soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
