@@ -1,4 +1,4 @@
-"""A bet on an EVM chain: the calls a wallet sends, in order, with gas, fees and a simulation."""
+"""A call on an EVM chain: what a wallet sends, in order, with gas, fees and a simulation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from eth_utils.abi import collapse_if_tuple, function_signature_to_4byte_selecto
 from eth_utils.address import is_checksum_address, to_checksum_address
 
 from api.problem import Problem
-from api.tx.market import Market
-from api.tx.model import EvmCall, EvmFees, EvmTransaction, Place, Simulation
+from api.tx.call import Call, Value, Who
+from api.tx.entity import Entity
+from api.tx.model import EvmCall, EvmFees, EvmTransaction, Simulation
 from api.tx.reverts import Reverts
 from indexer.config import Chain
 from indexer.rpc.client import Rpc
@@ -28,37 +29,34 @@ _TIP = 1_000_000_000
 """Wei a unit of gas, where the node names no priority fee."""
 
 
-def market_id(text: str) -> str:
+def entity_id(key: str, text: str) -> str:
     """Lower case; raises Problem 422."""
     found = text.lower()
     if not _ID.fullmatch(found):
-        raise Problem(422, "market: must be 0x and 64 hex digits")
+        raise Problem(422, f"{key}: must be 0x and 64 hex digits")
     return found
 
 
-async def place(
-    rpc: Rpc, chain: Chain, market: Market, bet: Place, messages: Mapping[str, str]
+async def build(
+    rpc: Rpc, chain: Chain, entity: Entity, call: Call, messages: Mapping[str, str]
 ) -> EvmTransaction:
-    """Approves the stake first where the allowance is short of it."""
-    for name in ("payer", "source"):
-        if getattr(bet, name) is not None:
-            raise Problem(422, f"{name}: is for Solana; leave it out on {chain.name}")
-    bettor = _address("bettor", bet.bettor)
-    abi: list[dict[str, Any]] = _abi(market.program.interface.document)
-    contract = market.program.address
-    amount = int(bet.amount)
-    data = _call(abi, "place", [bytes.fromhex(market.id[2:]), bet.outcome, amount])
-    allowance, block, tip = await _state(rpc, market.token, bettor, contract)
+    """Approves first where the allowance is short of what the call spends."""
+    sender = _address(call.sender.field, call.sender.text)
+    abi: list[dict[str, Any]] = _abi(entity.program.interface.document)
+    contract = entity.address
+    values = [bytes.fromhex(entity.id[2:]), *map(_value, call.values.values())]
+    data = _call(abi, _camel(call.name), values)
+    allowance, block, tip = await _state(rpc, entity.token, sender, contract)
     calls: list[tuple[str, str, str]] = []
-    if allowance < amount:
-        approve = _encode("approve", ["address", "uint256"], [contract, amount])
-        calls.append((f"allow the program to take {amount}", market.token, approve))
-    calls.append((f"bet {amount} on outcome {bet.outcome}", contract, data))
+    if allowance < call.spends:
+        approve = _encode("approve", ["address", "uint256"], [contract, call.spends])
+        calls.append((f"allow the program to take {call.spends}", entity.token, approve))
+    calls.append((call.words, contract, data))
     reverts = Reverts(abi, messages)
-    gas, simulation = await _simulate(rpc, bettor, calls, reverts)
+    gas, simulation = await _simulate(rpc, sender, calls, reverts)
     return EvmTransaction(
         chain_id=chain.chain_id or 0,
-        sender=to_checksum_address(bettor),
+        sender=to_checksum_address(sender),
         calls=[
             EvmCall(
                 description=words,
@@ -72,6 +70,15 @@ async def place(
         fees=_fees(block, tip),
         simulation=simulation,
     )
+
+
+def _value(value: Value) -> Any:
+    return _address(value.field, value.text) if isinstance(value, Who) else value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _address(name: str, text: str) -> str:

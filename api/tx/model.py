@@ -31,6 +31,80 @@ class Place(BaseModel):
     )
 
 
+class Agreed(BaseModel):
+    """A call on an agreement. ``payer``, ``source`` and ``destination`` are for Solana only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agreement: Address = Field(description="the agreement's id")
+
+
+class Sign(Agreed):
+    """The counterparty signs."""
+
+    signer: Address = Field(description="the party that did not propose; signs")
+
+
+class Fund(Agreed):
+    """A party puts up its part: the buyer the price, the seller the margin."""
+
+    party: Address = Field(description="the seller or the buyer; signs")
+    source: Address | None = Field(
+        None, description="token account it comes from; the party's associated one where absent"
+    )
+
+
+class Accept(Agreed):
+    """The buyer accepts what was delivered."""
+
+    buyer: Address = Field(description="signs")
+
+
+class Withdraw(Agreed):
+    """A party is paid what it is owed."""
+
+    party: Address = Field(description="the seller or the buyer: who is paid")
+    actor: Address | None = Field(None, description="who sends, and signs; the party where absent")
+    destination: Address | None = Field(
+        None, description="token account of the party; its associated one where absent"
+    )
+
+
+class Pooled(BaseModel):
+    """A call on a pool. ``payer``, ``source`` and ``destination`` are for Solana only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pool: Address = Field(description="the pool's id")
+    amount: Amount = Field(description="in the token's smallest unit", examples=["5000000"])
+    payer: Address | None = Field(
+        None, description="pays fee and rent, and signs; who sends where absent"
+    )
+
+
+class FundPool(Pooled):
+    """Money for a pool."""
+
+    funder: Address = Field(description="who funds, and signs")
+    source: Address | None = Field(
+        None, description="token account it comes from; the funder's associated one where absent"
+    )
+
+
+class Claim(Pooled):
+    """What the pool's tree says of an account."""
+
+    index: int = Field(ge=0, lt=1 << 63, description="the leaf's index")
+    account: Address = Field(description="who is paid")
+    proof: list[Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{64}$")]] = Field(
+        max_length=64, description="the siblings from the leaf to the root"
+    )
+    actor: Address | None = Field(None, description="who sends, and signs; the account if absent")
+    destination: Address | None = Field(
+        None, description="token account of the account; its associated one where absent"
+    )
+
+
 class ProgramError(BaseModel):
     """Why a simulation failed: the program's own name for it, or the node's words."""
 
@@ -86,7 +160,7 @@ class SolanaTransaction(BaseModel):
     blockhash: str
     last_valid_block_height: int
     fee: str
-    rent: str = Field(description="deposit for a new position, back to the payer at its closing")
+    rent: str = Field(description="deposit for a new account, back to the payer at its closing")
     simulation: Simulation
 
 

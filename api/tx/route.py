@@ -1,61 +1,108 @@
-"""POST /v1/tx/{chain}/bets/place."""
+"""POST /v1/tx/{chain}/{program}/{call}: one route for each call that is built here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import progress
-from api.catalog import Catalog
+from api.catalog import Catalog, Table
 from api.problem import Problem, responses
 from api.rest.answer import answer
 from api.service import service
-from api.tx import evm, market
-from api.tx.model import Place, TransactionAnswer
+from api.tx import bets, contracts, entity, evm, payouts
+from api.tx.call import SOLANA_ONLY, Call
+from api.tx.entity import Entity, Kind
+from api.tx.model import (
+    Accept,
+    Claim,
+    Fund,
+    FundPool,
+    Place,
+    Sign,
+    TransactionAnswer,
+    Withdraw,
+)
 from indexer.decode.schema import Binding
 
 if TYPE_CHECKING:
     from api.tx.solana import Program
 
 
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """``call`` makes of a body and the entity that it names what both chains build."""
+
+    kind: Kind
+    name: str
+    body: type[BaseModel]
+    call: Callable[[Any, Entity], Call]
+    summary: str
+
+
+BUILDERS = (
+    Builder(bets.MARKET, "place", Place, bets.place, "places a bet"),
+    Builder(contracts.AGREEMENT, "sign", Sign, contracts.sign, "signs an agreement"),
+    Builder(contracts.AGREEMENT, "fund", Fund, contracts.fund, "puts up a party's part"),
+    Builder(contracts.AGREEMENT, "accept", Accept, contracts.accept, "accepts a delivery"),
+    Builder(contracts.AGREEMENT, "withdraw", Withdraw, contracts.withdraw, "pays a party"),
+    Builder(payouts.POOL, "fund", FundPool, payouts.fund, "funds a pool"),
+    Builder(payouts.POOL, "claim", Claim, payouts.claim, "pays what a pool's tree says"),
+)
+
+
 def add(router: APIRouter, catalog: Catalog) -> None:
-    """Adds the builders of `bets`, where the configuration names a program of that name."""
-    opened = catalog.events.get(market.OPENED)
-    bindings = [b for b in catalog.declared.bindings if b.program == market.PROGRAM]
-    if opened is None or opened.field("token") is None:
-        return
+    """Adds the builders of each program that the configuration names."""
+    for builder in BUILDERS:
+        opened = catalog.events.get(builder.kind.opened)
+        if opened is not None and opened.field("token") is not None:
+            _add(router, catalog, builder, opened)
+
+
+def _add(router: APIRouter, catalog: Catalog, builder: Builder, opened: Table) -> None:
+    kind = builder.kind
+    bindings = [b for b in catalog.declared.bindings if b.program == kind.program]
     chains = catalog.config.chains
     solana = _parsed([b for b in bindings if chains[b.chain].kind == "solana"])
     # the names are the same on both chains, and an IDL has a sentence for each
     messages = {k: v for p in solana.values() for k, v in p.failures.messages.items()}
 
-    async def place(request: Request, chain: str, bet: Place) -> Response:
+    async def build(request: Request, chain: str, body: Any) -> Response:
         there = {b.address: b for b in bindings if b.chain == chain}
         if not there:
             names = ", ".join(dict.fromkeys(b.chain for b in bindings))
-            raise Problem(404, f"no program {market.PROGRAM!r} on {chain!r}; it is on {names}")
-        running = service(request)
+            raise Problem(404, f"no program {kind.program!r} on {chain!r}; it is on {names}")
+        running, key = service(request), getattr(body, kind.key)
         program = next((solana.get(b.interface.path) for b in there.values()), None)
-        id_ = program.market_id(bet.market) if program else evm.market_id(bet.market)
+        if program is None:
+            for name in SOLANA_ONLY:
+                if getattr(body, name, None) is not None:
+                    raise Problem(422, f"{name}: is for Solana; leave it out on {chain}")
+        id_ = program.entity_id(kind.key, key) if program else evm.entity_id(kind.key, key)
         async with running.snapshot() as snapshot:
-            found = await market.read(snapshot, there, chain, id_)
+            found = await entity.read(snapshot, kind, there, chain, id_)
             known = await progress.of(snapshot, [opened], [chain])
-        rpc = running.rpc(chain)
+        rpc, call = running.rpc(chain), builder.call(body, found)
         program = solana.get(found.program.interface.path)
         if program is not None:
-            built = await program.place(rpc, found, bet)
+            built = await program.build(rpc, found, call)
         else:
-            built = await evm.place(rpc, chains[chain], found, bet, messages)
+            built = await evm.build(rpc, chains[chain], found, call, messages)
         return answer(request, built.model_dump(), known)
 
+    # what FastAPI reads the body's form from
+    build.__annotations__ |= {"request": Request, "chain": str, "body": builder.body}
     router.add_api_route(
-        "/tx/{chain}/bets/place",
-        place,
+        f"/tx/{{chain}}/{kind.program}/{builder.name}",
+        build,
         methods=["POST"],
-        summary="An unsigned transaction that places a bet",
+        summary=f"An unsigned transaction that {builder.summary}",
         description=(
             "Built from the program's interface and indexed state, simulated on the newest block. "
             "EVM: calls to send in order, an approval first where the allowance is short. Solana: "
@@ -63,7 +110,7 @@ def add(router: APIRouter, catalog: Catalog) -> None:
         ),
         response_model=TransactionAnswer,
         responses=responses(404, 413, 422, 429, 502, 503),
-        operation_id="build_bets_place",
+        operation_id=f"build_{kind.program}_{builder.name}",
         tags=["transactions"],
     )
 

@@ -1,4 +1,4 @@
-"""A bet on Solana: a versioned transaction without signatures, with fee, rent and a simulation."""
+"""A call on Solana: a versioned transaction without signatures, with fee, rent, a simulation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 
 from api.problem import Problem
+from api.tx.call import Account, Call, Holding, Part, Value, Who
+from api.tx.entity import Entity
 from api.tx.failures import Failures
-from api.tx.market import Market
-from api.tx.model import Place, Simulation, SolanaTransaction
+from api.tx.model import Simulation, SolanaTransaction
 from indexer.decode.idl import legacy
 from indexer.decode.interface import Interface, snake
 from indexer.rpc.client import Rpc
@@ -41,7 +42,6 @@ class Program:
         self.idl = Idl.from_json(orjson.dumps(document).decode())
         self.instructions: Any = InstructionCoder(self.idl)
         self.failures = Failures(document.get("errors") or [])
-        self.position_bytes = _size(self.idl, "Position")
 
     def instruction(
         self, name: str, program: Pubkey, accounts: Mapping[str, Pubkey], values: Mapping[str, Any]
@@ -60,42 +60,36 @@ class Program:
         try:
             data = self.instructions.encode(name, dict(values))
         except ConstructError:
-            raise Problem(422, "amount: is over 64 bits, more than the program takes") from None
+            raise Problem(422, "an amount is over 64 bits, more than the program takes") from None
         return Instruction(program, data, metas)
 
-    def market_id(self, text: str) -> str:
+    def entity_id(self, key: str, text: str) -> str:
         """Raises Problem 422."""
-        return str(_pubkey("market", text))
+        return str(_pubkey(key, text))
 
-    async def place(self, rpc: Rpc, market: Market, bet: Place) -> SolanaTransaction:
-        """The accounts follow from the market, the bettor and the outcome (programs/SPEC.md,
-        "Accounts on Solana")."""
-        at = Pubkey.from_string(market.program.address)
-        id_, mint = Pubkey.from_string(market.id), Pubkey.from_string(market.token)
-        bettor = _pubkey("bettor", bet.bettor)
-        payer = _pubkey("payer", bet.payer) if bet.payer else bettor
-        position = _pda(at, b"position", bytes(id_), bytes(bettor), bytes([bet.outcome]))
+    async def build(self, rpc: Rpc, entity: Entity, call: Call) -> SolanaTransaction:
+        """Where the call makes an account, its deposit is told if it isn't there yet."""
+        at = Pubkey.from_string(entity.address)
+        id_ = Pubkey.from_string(entity.id)
         accounts = {
-            "bettor": bettor,
-            "payer": payer,
-            "market": id_,
-            "position": position,
-            "source": _pubkey("source", bet.source)
-            if bet.source
-            else get_associated_token_address(bettor, mint),
+            entity.kind.key: id_,
             "vault": _pda(at, b"vault", bytes(id_)),
             "token_program": TOKEN_PROGRAM_ID,
             "system_program": SYSTEM,
             "event_authority": _pda(at, b"__event_authority"),
             "program": at,
-        }
-        values = {"outcome": bet.outcome, "amount": int(bet.amount)}
-        instruction = self.instruction("place", at, accounts, values)
+        } | {name: _account(at, entity, account) for name, account in call.accounts.items()}
+        values = {name: _value(value) for name, value in call.values.items()}
+        instruction = self.instruction(call.name, at, accounts, values)
+        payer = _key(call.payer or call.sender)
+        made, size = at, 0
+        if call.opens is not None:
+            made, size = accounts[call.opens[0]], _size(self.idl, call.opens[1])
         latest, there, deposit = await rpc.batch(
             [
                 ("getLatestBlockhash", [_CONFIRMED]),
-                ("getAccountInfo", [str(position), _CONFIRMED | {"encoding": "base64"}]),
-                ("getMinimumBalanceForRentExemption", [self.position_bytes]),
+                ("getAccountInfo", [str(made), _CONFIRMED | {"encoding": "base64"}]),
+                ("getMinimumBalanceForRentExemption", [size]),
             ]
         )
         blockhash = latest["value"]["blockhash"]
@@ -126,6 +120,36 @@ class Program:
                 logs=logs,
             ),
         )
+
+
+def _account(program: Pubkey, entity: Entity, account: Account) -> Pubkey:
+    match account:
+        case Who():
+            return _key(account)
+        case Part():
+            parts = (p if isinstance(p, bytes) else bytes(_key(p)) for p in account.of)
+            return _pda(program, account.kind, bytes(Pubkey.from_string(entity.id)), *parts)
+        case Holding():
+            if account.given is not None:
+                return _key(account.given)
+            mint = Pubkey.from_string(entity.token)
+            return get_associated_token_address(_key(account.owner), mint)
+
+
+def _value(value: Value) -> Any:
+    match value:
+        case Who():
+            return _key(value)
+        case int():
+            return value
+        case bytes():
+            return list(value)
+        case _:
+            return [list(node) for node in value]
+
+
+def _key(who: Who) -> Pubkey:
+    return _pubkey(who.field, who.text)
 
 
 def _pubkey(name: str, text: str) -> Pubkey:

@@ -1,0 +1,61 @@
+"""The market, agreement or pool that a transaction is for, as indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
+
+from api.problem import Problem
+from indexer.decode.schema import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``opened``: the event table that its first event is in; ``key``: that event's id;
+    ``fold``: where the API lists it."""
+
+    program: str
+    opened: str
+    key: str
+    fold: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """``address``: the contract or program that it lives in; ``token``: what is paid in it;
+    ``opened``: its first event."""
+
+    kind: Kind
+    program: Binding
+    address: str
+    id: str
+    token: str
+    opened: Mapping[str, Any]
+
+
+_READ = "SELECT * FROM {} WHERE chain = %s AND {} = %s ORDER BY pos DESC LIMIT 1"
+
+
+async def read(
+    connection: AsyncConnection[Any],
+    kind: Kind,
+    programs: Mapping[str, Binding],
+    chain: str,
+    id_: str,
+) -> Entity:
+    """Raises Problem 404 where no such entity has been indexed. ``programs`` by address."""
+    query = sql.SQL(_READ).format(sql.Identifier(kind.opened), sql.Identifier(kind.key))
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        found = await (await cursor.execute(query, [chain, id_])).fetchone()
+    # what a factory made is under its announcement's name
+    child = next((b for b in programs.values() if b.factory is not None), None)
+    program = programs.get(found["address"], child) if found else None
+    if found is None or program is None:
+        raise Problem(
+            404, f"no {kind.key} {id_} on {chain}: /v1/{kind.fold}?chain={chain} lists them"
+        )
+    return Entity(kind, program, found["address"], id_, found["token"], found)
