@@ -15,8 +15,9 @@ from typing import Any
 import based58
 import pytest
 from onsvm.bets import RESOLVED, Bets
-from onsvm.chain import ARTIFACTS, PROGRAMS, TOKEN, Chain, Receipt, compute_units, wallet
+from onsvm.chain import ARTIFACTS, PROGRAMS, START, TOKEN, Chain, Receipt, compute_units, wallet
 from onsvm.interface import Interface
+from onsvm.payouts import EXPIRED, Leaf, Payouts
 from onsvm.registry import ADMIN, Registry
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -248,6 +249,51 @@ def test_bets(validator: Validator) -> None:
         assert len(receipt.events) == 1
     # the events' sequence has no hole
     assert costs["close"].events[0].fields["seq"] == 10
+
+
+def test_payouts(validator: Validator) -> None:
+    """P-11, P-14, P-15: proofs and signatures are hashed and verified by the real runtime."""
+    payouts = Payouts(validator)
+    for name in ("opener", "operator", "fiona", "bob"):
+        validator.fund(name)
+    usd = validator.token("usd")
+    validator.mint(wallet("fiona").pubkey(), usd, 2000)
+    now = validator.now - START
+    times = {"publish_by": now + 60, "challenge_delay": 0, "expires_at": now + 691_200}
+    pool = payouts.opened(**times)
+    payouts.send(payouts.fund("fiona", pool, 1000))
+    leaves: list[Leaf] = [(index, "alice", 100) for index in range(7)]
+    tree = payouts.tree(pool, leaves)
+    payouts.send(payouts.publish("operator", pool, tree.root, 700, 7))
+    costs = {"claim, new page": payouts.send(payouts.claim("bob", pool, leaves[0], tree.proof(0)))}
+    costs["claim"] = payouts.send(payouts.claim("bob", pool, leaves[1], tree.proof(1)))
+    with pytest.raises(AssertionError, match="6048"):  # AlreadyClaimed
+        payouts.send(payouts.claim("bob", pool, leaves[1], tree.proof(1)))
+    with pytest.raises(AssertionError, match="6049"):  # InvalidProof
+        payouts.send(payouts.claim("bob", pool, leaves[2], tree.proof(1)))
+    costs["allocate"] = payouts.send(payouts.allocate("bob", pool, leaves[2], tree.proof(2)))
+    payouts.send(payouts.set_vendor("operator", pool, "dave"))
+    until = now + 3600
+    signature = payouts.signature("alice", pool, "dave", 30, 0, until)
+    redeem = payouts.redeem("bob", pool, "alice", "dave", 30, until)
+    payouts.send(signature, redeem)
+    with pytest.raises(AssertionError, match="6053"):  # InvalidSignature: its nonce is used
+        payouts.send(signature, redeem)
+    for name, amount in (("alice", 200), ("dave", 30)):
+        account = validator.token_account(wallet(name).pubkey(), usd)
+        assert validator.balance(account) == amount
+
+    unpublished = payouts.opened(**times | {"publish_by": validator.now - START + 5})
+    payouts.send(payouts.fund("fiona", unpublished, 1000))
+    publish_by = payouts.read(unpublished)["publish_by"]
+    wait_for("the end", lambda: validator.now > publish_by)
+    costs["refund"] = payouts.send(payouts.refund("bob", unpublished, "fiona"))
+    assert payouts.read(unpublished)["status"] == EXPIRED
+    assert validator.balance(validator.token_account(wallet("fiona").pubkey(), usd)) == 1000
+    payouts.send(payouts.close(unpublished))
+    assert validator.data(unpublished) is None
+    for name, receipt in costs.items():
+        print(f"payouts {name}: {receipt.cost} in all, {receipt.own} own")
 
 
 def test_registry(validator: Validator) -> None:
