@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import Error, unhexlify
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from indexer.decode.schema import Binding, EventTable
 from indexer.decode.types import Type
 
 Rows = NDArray[np.int64]
+_STRING = re.compile(r"\bstring\b")
 
 
 def groups(
@@ -164,6 +166,8 @@ class _Body:
         kinds = [
             collapse_if_tuple(f.source) if isinstance(f.source, dict) else f.source for f in dynamic
         ]
+        # a string may hold any bytes: eth_abi would refuse those that are no UTF-8
+        kinds = [_STRING.sub("bytes", kind) for kind in kinds]
         at = dynamic.index(field)
         found: list[str] = []
         for i, data in enumerate(self.data):
@@ -237,11 +241,13 @@ def _jsonable(value: Any, entry: Any) -> Any:
         return value
     if isinstance(value, int):
         return str(value)
+    kind = entry["type"] if isinstance(entry, dict) else str(entry)
     if isinstance(value, bytes):
+        if kind == "string":
+            return value.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
         return "0x" + value.hex()
     if isinstance(value, str):
-        return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-    kind = entry["type"] if isinstance(entry, dict) else str(entry)
+        return value
     if kind.endswith("]"):
         inner = kind[: kind.rindex("[")]
         item = {**entry, "type": inner} if isinstance(entry, dict) else inner
