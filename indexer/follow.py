@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import Connection
 
@@ -21,6 +21,7 @@ from indexer.log.database import run
 from indexer.log.undo import undo
 from indexer.store import Store
 
+_T = TypeVar("_T")
 _POLL = 1.0  # seconds between looks at the tip when no subscription wakes us
 _LOCK_POLL = 0.5
 _ATTEMPTS_ONCE = 8
@@ -214,7 +215,7 @@ class _Head:
             self._know_children()
         if not self.of.once and self.of.until is None:
             # a batch job builds them only if it meets a reorg: bulk loads go faster without
-            await asyncio.to_thread(store.index_for_undo, self.connection)
+            await _whole(lambda: store.index_for_undo(self.connection))
 
     async def _make_room(self, tip: Tip) -> None:
         """Goes back to a final height where a source lacks heights that aren't final yet.
@@ -351,8 +352,19 @@ class _Head:
             if block is None or block.hash != row[1]:
                 await self._reorg(tip, row[0] - 1)
                 return False
-        self.final = wanted
+            self.final = row[0]
+        if self.height > tip.finalized:
+            return True
+        # Solana: slots that were skipped on our fork may have blocks on the final one
+        proven = max(self.final, self._before())
+        if proven < self.height:
+            await self._undo(proven)
+            return False
         return True
+
+    def _before(self) -> int:
+        """The height below the first that any source takes in."""
+        return min(s.start for s in self.of.store.sources_on(self.of.chain)) - 1
 
     def _stored(self, height: int) -> tuple[int, str] | None:
         """(height, hash) of the highest stored block that isn't above ``height``."""
@@ -388,8 +400,7 @@ class _Head:
             return
         if known is None:
             # all that we hold is orphaned, and nothing of it was ever final
-            before = min(s.start for s in self.of.store.sources_on(chain)) - 1
-            await self._undo(max(min(self.final, self.height), before))
+            await self._undo(max(min(self.final, self.height), self._before()))
             return
         block = await self.reader.final_block(known[0])
         if block is not None and block.hash == known[1]:
@@ -413,7 +424,7 @@ class _Head:
                     ancestor,
                 )
 
-        events = await asyncio.to_thread(work)
+        events = await _whole(work)
         row = writer.head(self.connection, self.of.store.log, self.of.chain)
         assert row is not None
         self.height, self.hash, self.final = row
@@ -477,6 +488,16 @@ class _Head:
     def _wrote(self, batch: Batch, target: int) -> None:
         self.progressed.made = True
         self.of.wrote(batch, target)
+
+
+async def _whole(work: Callable[[], _T]) -> _T:
+    """``work`` in a thread; when we are cancelled meanwhile, its transaction still ends first."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        if not working.done():
+            await asyncio.wait([working])
 
 
 class _Orphaned(Exception):
