@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
@@ -266,6 +267,27 @@ class EvmWallets:
         await self.web3.provider.disconnect()
 
 
+class _Provider(AsyncHTTPProvider):
+    """web3's own looks its session up under a lock that it takes in a thread, for each call: on a
+    busy machine a call waits for seconds there."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.session: aiohttp.ClientSession | None = None
+
+    async def make_request(self, method: Any, params: Any) -> Any:
+        if self.session is None:
+            self.session = aiohttp.ClientSession()
+        raw = self.encode_rpc_request(method, params)
+        headers = {"Content-Type": "application/json"}
+        async with self.session.post(str(self.endpoint_uri), data=raw, headers=headers) as answer:
+            return self.decode_rpc_response(await answer.read())
+
+    async def disconnect(self) -> None:
+        if self.session is not None:
+            await self.session.close()
+
+
 def connect(url: str) -> AsyncWeb3[Any]:
     """A client of an EVM node."""
-    return AsyncWeb3(AsyncHTTPProvider(url))
+    return AsyncWeb3(_Provider(url))
