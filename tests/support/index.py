@@ -66,6 +66,7 @@ def tables(url: str, schema: str = "chainfold") -> dict[str, list[tuple[Any, ...
             [schema],
         ).fetchall()
         own = {"meta", "block", "head", "source", "coverage", "fold_source", "change"}
+        own.add("declaration")
         for (name,) in names:
             if name not in own:
                 rows = connection.execute(f'SELECT * FROM "{schema}"."{name}"').fetchall()
