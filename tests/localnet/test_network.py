@@ -74,7 +74,10 @@ async def test_addresses_are_the_same_each_time_and_the_config_loads(tmp_path: P
         assert net.evm.token == "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
         config = configuration.load(net.config)
         assert config.chains["anvil"].rpc == (net.evm.rpc,)
-        assert [p.address for p in config.programs] == [p.address.lower() for p in net.evm.programs]
+        assert [p.address for p in config.programs] == [
+            *(p.address.lower() for p in net.evm.programs),
+            "projects.ProjectCreated.payouts",
+        ]
         state = json.loads((tmp_path / "localnet.json").read_text())
         assert state["tokens"] == {"anvil": {"USDC": net.evm.token}}
         again = await evm.deploy(net.evm.client.web3)
@@ -94,10 +97,13 @@ def test_the_committed_configuration_is_that_of_the_default_ports() -> None:
         *(("anvil", p) for p in network.evm_programs(evm.Deployed(*addresses))),
         *(("solana", p) for p in network.solana_programs()),
     ]
-    assert {(p.chain, p.name, p.address, p.interface) for p in config.programs} == {
+    named = {(p.chain, p.name, p.address, p.interface) for p in config.programs if not p.factory}
+    assert named == {
         (chain, p.program, p.address.lower() if chain == "anvil" else p.address, p.interface)
         for chain, p in there
     }
+    (children,) = [p for p in config.programs if p.factory]
+    assert (children.name, children.address) == ("payouts", "projects.ProjectCreated.payouts")
 
 
 async def test_a_port_in_use_starts_nothing(tmp_path: Path) -> None:
