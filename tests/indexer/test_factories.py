@@ -24,6 +24,7 @@ from indexer.errors import Fatal
 from indexer.follow import Reorg
 from indexer.status import status
 from indexer.verify import verify
+from localnet import artifacts
 
 SOURCE = Path(__file__).parent / "contracts" / "Family.sol"
 FOLDS = """
@@ -326,3 +327,43 @@ def test_a_factory_that_is_misspelt_is_one_line(
         pass
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_clones_of_projects_are_its_children(tmp_path: Path, postgres_url: str) -> None:
+    interfaces = Path(__file__).resolve().parents[2] / "programs" / "interfaces"
+    with anvils.running() as node:
+        owner = node.web3.eth.accounts[0]
+
+        def deployed(name: str, *arguments: Any) -> Any:
+            built = artifacts.contract(name)
+            factory = node.web3.eth.contract(abi=built.abi, bytecode=built.bytecode)
+            sent = factory.constructor(*arguments).transact({"from": owner})
+            address: Any = node.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
+            return node.web3.eth.contract(address=address, abi=built.abi)
+
+        payouts = deployed("Payouts", deployed("Feeds").address)
+        projects = deployed("Projects", payouts.address)
+        clones: list[str] = []
+        for title in ("one", "two"):
+            receipt = node.send(projects.functions.create(0, b"\1" * 32, 5, "cid", title))
+            (made,) = projects.events.ProjectCreated().process_receipt(receipt)
+            clones.append(made["args"]["payouts"].lower())
+        toml = tmp_path / "chainfold.toml"
+        toml.write_text(
+            f'[database]\nurl = "{postgres_url}"\n[chains.anvil]\nkind = "evm"\n'
+            f'chain_id = 31337\nrpc = ["{node.url}"]\n'
+            f'[[programs]]\nname = "projects"\nchain = "anvil"\naddress = "{projects.address}"\n'
+            f'interface = "{interfaces}/Projects.abi.json"\n'
+            f'[[programs]]\nname = "payouts"\nchain = "anvil"\naddress = "{payouts.address}"\n'
+            f'interface = "{interfaces}/Payouts.abi.json"\n'
+            '[[programs]]\nname = "payouts"\nchain = "anvil"\naddress = { program = "projects", '
+            'event = "ProjectCreated", field = "payouts" }\n'
+            f'interface = "{interfaces}/Payouts.abi.json"\n'
+        )
+        config = configuration.load(toml)
+        index_once(config)
+        with store.opened(config) as opened, opened.connect("test") as connection:
+            found = opened.children(connection, "anvil")
+            assert [f for f in verify(opened, connection) if not f.ok] == []
+    assert sorted(found) == sorted(clones)
+    assert {c.role for c in found.values()} == {"projects.ProjectCreated.payouts"}
