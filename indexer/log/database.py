@@ -102,6 +102,11 @@ def translated() -> Generator[None]:
         errors.QueryCanceled,
     ) as error:
         raise Retryable(f"database: {_line(error)}") from error
+    except errors.ProgramLimitExceeded as error:
+        raise Fatal(
+            f"database: {_line(error)}: a fold's key is text that its sender made too long for an "
+            "index: key that fold by an id, then run `chainfold migrate`"
+        ) from error
     except errors.InsufficientPrivilege as error:
         raise Fatal(
             f"database: {_line(error)}: grant the user of DATABASE_URL rights to create a schema"
