@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import multiprocessing
+import signal
 import sys
 import time
 import traceback
@@ -43,6 +44,8 @@ def main(
     wanted: Iterable[int] = seed or range(first, first + seeds)
     if soak:
         wanted = itertools.count(first)
+    # what ends us from outside ends the database too, as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began, played, failed = time.monotonic(), 0, list[int]()
     did: Counter[str] = Counter()
     with TemporaryDirectory(prefix="chainfold-sim-") as folder:
