@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
@@ -81,12 +80,12 @@ def _module(config: Config, name: str) -> ModuleType:
     file = config.path.parent / name
     if not file.is_file():
         raise Fatal(f"{where}: no file at {file}")
-    spec = importlib.util.spec_from_file_location(f"chainfold_folds_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(f"chainfold_folds_{file.stem}")
+    module.__file__ = str(file)
     try:
-        spec.loader.exec_module(module)
+        # Not by the import system: its cache takes a file that changed within a second, and kept
+        # its size, for the one of before.
+        exec(compile(file.read_bytes(), file, "exec"), module.__dict__)
     except (SyntaxError, NameError, ImportError, TypeError) as error:
         raise Fatal(f"{where}: {name}: {type(error).__name__}: {error}") from error
     return module

@@ -48,8 +48,8 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localnet]:
             last |= runner.run(_others(made))
             # anvil mines a block for each transaction only
             runner.run(made.evm.client.rpc("anvil_mine", [hex(40)]))
-            # and a whole range of partitions, should the bets have come quickly
-            runner.run(_until_final(made, max(last["solana"], 2 * RANGE)))
+            # to the end of the partition that holds the last of the story
+            runner.run(_until_final(made, last["solana"] // RANGE * RANGE + RANGE))
             yield made
         finally:
             runner.run(made.__aexit__(None, None, None))

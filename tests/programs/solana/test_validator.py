@@ -215,7 +215,7 @@ def validator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Validator]:
         yield Validator(url)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def test_bets(validator: Validator) -> None:
@@ -258,6 +258,8 @@ def test_payouts(validator: Validator) -> None:
         validator.fund(name)
     usd = validator.token("usd")
     validator.mint(wallet("fiona").pubkey(), usd, 2000)
+    accounts = {n: validator.token_account(wallet(n).pubkey(), usd) for n in ("alice", "dave")}
+    before = {name: validator.balance(account) for name, account in accounts.items()}
     now = validator.now - START
     times = {"publish_by": now + 60, "challenge_delay": 0, "expires_at": now + 691_200}
     pool = payouts.opened(**times)
@@ -280,8 +282,7 @@ def test_payouts(validator: Validator) -> None:
     with pytest.raises(AssertionError, match="6053"):  # InvalidSignature: its nonce is used
         payouts.send(signature, redeem)
     for name, amount in (("alice", 200), ("dave", 30)):
-        account = validator.token_account(wallet(name).pubkey(), usd)
-        assert validator.balance(account) == amount
+        assert validator.balance(accounts[name]) == before[name] + amount
 
     unpublished = payouts.opened(**times | {"publish_by": validator.now - START + 5})
     payouts.send(payouts.fund("fiona", unpublished, 1000))
