@@ -121,7 +121,7 @@ def undo(
     match = " AND ".join(f"t.{k} = d.{k}" for k in _key_names(fold))
     statements = [
         f"DROP TABLE IF EXISTS {gone}",
-        f"CREATE TEMP TABLE {gone} AS {partial(fold, orphans, dialect)}",
+        *_hashed(f"CREATE TEMP TABLE {gone} AS {partial(fold, orphans, dialect)}", dialect),
         f"DELETE FROM {table} AS t USING {gone} AS d WHERE {match} AND t._n = d._n",
     ]
     values = {"_n": "t2._n - d._n"}
@@ -144,6 +144,19 @@ def undo(
     )
     statements.append(f"DROP TABLE {gone}")
     return statements
+
+
+def _hashed(statement: str, dialect: Dialect) -> list[str]:
+    """``statement`` with hash joins only: Postgres, whose statistics end before the newest
+    positions, expects few orphans and would join them by their chain alone, each with each."""
+    if dialect == "duckdb":
+        return [statement]
+    other = ("enable_mergejoin", "enable_nestloop")
+    return [
+        *(f"SET LOCAL {way} = off" for way in other),
+        statement,
+        *(f"SET LOCAL {way} = on" for way in other),
+    ]
 
 
 def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
