@@ -12,14 +12,15 @@ import numpy as np
 
 from indexer.chains.raw import Blocks, RawRange, Tip
 from indexer.chains.reader import Block, settled, unreachable
+from indexer.chains.solana_blocks import SHAPES, SolanaBlock
 from indexer.chains.solana_events import Collector, event_authority
 from indexer.chains.stream import Width, gathered, in_order
 from indexer.chains.watch import Watch
 from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Answer, Rpc
-from indexer.rpc.endpoint import Call
 from indexer.rpc.errors import Kind, NodeFatal, NodeRetryable
+from indexer.rpc.reply import Call
 from indexer.rpc.subscription import Subscription
 
 _FULL = "full"
@@ -43,9 +44,6 @@ _REQUEST = 20_000
 _TRANSACTION = 6_000
 """Bytes of a typical transaction with its meta."""
 _NO_BLOCK = frozenset({Kind.SKIPPED, Kind.LAG})
-
-Header = Mapping[str, Any]
-"""A getBlock answer, whatever its detail."""
 
 
 class Extent(NamedTuple):
@@ -82,7 +80,12 @@ class SolanaReader:
         self.chain = chain
         self.watch = watch
         self.rpc = Rpc(
-            chain.rpc, name=chain.name, budget=budget, attempts=attempts, timeout=timeout
+            chain.rpc,
+            name=chain.name,
+            shapes=SHAPES,
+            budget=budget,
+            attempts=attempts,
+            timeout=timeout,
         )
         calls: list[Call] = [("slotSubscribe", []), ("rootSubscribe", [])]
         self._news = Subscription(chain.ws, calls) if chain.ws else None
@@ -232,7 +235,8 @@ class SolanaReader:
         async def read(part: list[int]) -> Answer:
             answer = await self._get_blocks(part, _FULL, finalized)
             for slot, block in zip(part, answer.results, strict=True):
-                collector.block(slot, block.pop("transactions"))
+                collector.block(slot, block.transactions or ())
+                block.transactions = None
             seen = answer.nbytes / len(part)
             # Larger blocks count at once: asking for too many costs more than for too few.
             self._block_bytes = max(seen, self._block_bytes + (seen - self._block_bytes) / 10)
@@ -242,7 +246,7 @@ class SolanaReader:
         jobs = [read(slots[i : i + at_once]) for i in range(0, len(slots), at_once)]
         jobs += [self._get_blocks([slot], _NONE, finalized) for slot in extent.after]
         answers = await gathered(jobs)
-        headers: list[Header] = [h for answer in answers for h in answer.results]
+        headers: list[SolanaBlock] = [h for answer in answers for h in answer.results]
         nbytes = extent.nbytes + sum(answer.nbytes for answer in answers)
         self._chained([*slots, *extent.after], headers, first, where)
         headers = headers[: len(slots)]
@@ -317,13 +321,13 @@ class SolanaReader:
             raise Retryable(f"{self.chain.name}: {answer.endpoint.label} gives a block as null")
         return answer
 
-    def _chained(self, slots: list[int], blocks: list[Header], first: int, where: str) -> None:
+    def _chained(self, slots: list[int], blocks: list[SolanaBlock], first: int, where: str) -> None:
         """Retryable unless each block names the one before it as its parent."""
-        if blocks and blocks[0]["parentSlot"] >= max(first, 1):
-            raise Retryable(f"{where}: the node leaves out slot {blocks[0]['parentSlot']}")
+        if blocks and blocks[0].parent_slot >= max(first, 1):
+            raise Retryable(f"{where}: the node leaves out slot {blocks[0].parent_slot}")
         pairs = zip(pairwise(slots), pairwise(blocks), strict=True)
         for (before, after), (parent, child) in pairs:
-            if child["parentSlot"] != before or child["previousBlockhash"] != parent["blockhash"]:
+            if child.parent_slot != before or child.previous_blockhash != parent.blockhash:
                 raise Retryable(f"{where}: slot {after} doesn't follow from {before} (a fork?)")
 
     # Transactions by address
@@ -369,7 +373,7 @@ class SolanaReader:
         jobs = [self._get_blocks(part, _SIGNATURES, True) for part in parts]
         if end is not None:
             jobs.append(self._get_blocks([end], _SIGNATURES, True))
-        headers: list[Header] = []
+        headers: list[SolanaBlock] = []
         for answer in await gathered(jobs):
             headers += answer.results
             nbytes += answer.nbytes
@@ -377,7 +381,7 @@ class SolanaReader:
         place = {
             signature: (slot, index)
             for slot, header in zip(slots, headers, strict=True)
-            for index, signature in enumerate(header["signatures"])
+            for index, signature in enumerate(header.signatures or ())
             if signature in wanted
         }
         for signature, slot in wanted.items():
@@ -398,8 +402,8 @@ class SolanaReader:
                 if transaction is None:
                     raise Retryable(f"{where}: {answer.endpoint.label} doesn't know {signature}")
                 slot, index = place[signature]
-                if transaction["slot"] != slot:
-                    raise Retryable(f"{where}: {signature} is in slot {transaction['slot']} now")
+                if transaction.slot != slot:
+                    raise Retryable(f"{where}: {signature} is in slot {transaction.slot} now")
                 collector.transaction(slot, index, transaction)
             return answer.nbytes
 
@@ -483,7 +487,7 @@ class SolanaReader:
         end, nbytes = last, extent.nbytes
         for slot in extent.after:
             answer = await self._get_blocks([slot], _NONE, True)
-            end, nbytes = answer.results[0]["parentSlot"], nbytes + answer.nbytes
+            end, nbytes = answer.results[0].parent_slot, nbytes + answer.nbytes
         if extent.slots and end != last:
             raise Retryable(f"{self._where(first, last)}: no block follows from slot {last}")
         return (end if end >= first else None), nbytes
@@ -502,29 +506,29 @@ class SolanaReader:
             raise
         return self._placed(height, answer.results[0])
 
-    def _placed(self, height: int, header: Header | None) -> Block | None:
+    def _placed(self, height: int, header: SolanaBlock | None) -> Block | None:
         if header is None:
             return None
         return Block(
-            header["blockhash"],
-            header["previousBlockhash"],
+            header.blockhash,
+            header.previous_blockhash,
             _parent(height, header),
             self._time(height, header, self._where(height, height)),
         )
 
-    def _rows(self, slots: list[int], headers: list[Header], where: str) -> Blocks:
+    def _rows(self, slots: list[int], headers: list[SolanaBlock], where: str) -> Blocks:
         return Blocks(
             np.array(slots, np.int64),
-            [h["blockhash"] for h in headers],
-            [h["previousBlockhash"] for h in headers],
+            [h.blockhash for h in headers],
+            [h.previous_blockhash for h in headers],
             np.array([_parent(s, h) for s, h in zip(slots, headers, strict=True)], np.int64),
             np.array(
                 [self._time(s, h, where) for s, h in zip(slots, headers, strict=True)], np.int64
             ),
         )
 
-    def _time(self, slot: int, header: Header, where: str) -> int:
-        time = header["blockTime"]
+    def _time(self, slot: int, header: SolanaBlock, where: str) -> int:
+        time = header.block_time
         if time is None:
             raise Retryable(f"{where}: the node has no time for slot {slot} (yet)")
         return time
@@ -563,6 +567,6 @@ def _config(detail: str, finalized: bool) -> dict[str, Any]:
     }
 
 
-def _parent(slot: int, header: Header) -> int:
+def _parent(slot: int, header: SolanaBlock) -> int:
     """The parent's slot; the genesis block, which names itself, has -1."""
-    return -1 if slot == 0 else header["parentSlot"]
+    return -1 if slot == 0 else header.parent_slot

@@ -13,13 +13,14 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
+import msgspec
 import numpy as np
 from solders.pubkey import Pubkey
 
 from indexer.chains import base58
 from indexer.chains.raw import SolanaEvents
+from indexer.chains.solana_blocks import Inner, Meta, Transaction
 from indexer.chains.watch import Emits
 from indexer.errors import Fatal
 
@@ -30,10 +31,11 @@ LOG_ORDINAL = 64
 _DISCRIMINATOR = 8
 _DATA = "Program data: "
 _TRUNCATED = "Log truncated"
+_TELLING = (b"null", _DATA.encode(), _TRUNCATED.encode(), b"\\u")
+"""What the JSON of a log holds that may matter: no log, an event, an end before the end, or
+letters that are escaped."""
+_LINES = msgspec.json.Decoder(list[str] | None)
 _ALL_EVENTS = Emits()
-
-Transaction = Mapping[str, Any]
-"""A transaction with its meta as getBlock and getTransaction give it."""
 
 
 def event_authority(program: str) -> str:
@@ -69,45 +71,49 @@ class Collector:
 
     def transaction(self, height: int, index: int, transaction: Transaction) -> None:
         """Adds the events of one transaction, none if it failed."""
-        meta = transaction["meta"]
-        body = transaction["transaction"]
+        meta, body = transaction.meta, transaction.transaction
         if meta is None:
             raise Fatal(
-                f"{self.where}: slot {height}, {body['signatures'][0]}: the node keeps no record "
+                f"{self.where}: slot {height}, {body.signatures[0]}: the node keeps no record "
                 "of what the transaction did; use a node with --enable-rpc-transaction-history"
             )
-        if meta["err"] is not None:
+        if meta.err is not None:
             return
-        keys: list[str] = body["message"]["accountKeys"]
-        if loaded := meta.get("loadedAddresses"):
-            keys = keys + loaded["writable"] + loaded["readonly"]
+        keys = body.message.account_keys
+        if loaded := meta.loaded_addresses:
+            keys = keys + loaded.writable + loaded.readonly
         for program, (authority, start) in self.programs.items():
             if program in keys and height >= start:
                 emits = self.emits.get(program, _ALL_EVENTS)
                 if emits.events:
-                    self._emitted(height, index, transaction, keys, program, authority)
+                    self._emitted(height, index, transaction, meta, keys, program, authority)
                 if emits.instructions:
-                    self._instructed(height, index, transaction, keys, program)
+                    self._instructed(height, index, transaction, meta, keys, program)
 
     def _instructed(
-        self, height: int, index: int, transaction: Transaction, keys: list[str], program: str
+        self,
+        height: int,
+        index: int,
+        transaction: Transaction,
+        meta: Meta,
+        keys: list[str],
+        program: str,
     ) -> None:
-        signature: str = transaction["transaction"]["signatures"][0]
-        inner = transaction["meta"]["innerInstructions"]
-        if inner is None:
+        signature = transaction.transaction.signatures[0]
+        if meta.inner_instructions is None:
             raise Fatal(
                 f"{self.where}: slot {height}, {signature}: the node doesn't list inner "
                 "instructions; use another URL"
             )
         called = keys.index(program)
-        groups = {group["index"]: group["instructions"] for group in inner}
+        groups = {group.index: group.instructions for group in meta.inner_instructions}
         ordinal = 0
-        for k, outer in enumerate(transaction["transaction"]["message"]["instructions"]):
+        for k, outer in enumerate(transaction.transaction.message.instructions):
             for instruction in (outer, *groups.get(k, ())):
-                if instruction["programIdIndex"] == called:
-                    accounts = [keys[i] for i in instruction["accounts"]]
+                if instruction.program_id_index == called:
+                    accounts = [keys[i] for i in instruction.accounts]
                     place = index << 10 | ordinal
-                    self._add(height, place, signature, program, instruction["data"], accounts)
+                    self._add(height, place, signature, program, instruction.data, accounts)
                 ordinal += 1
 
     def _emitted(
@@ -115,13 +121,13 @@ class Collector:
         height: int,
         index: int,
         transaction: Transaction,
+        meta: Meta,
         keys: list[str],
         program: str,
         authority: str,
     ) -> None:
-        meta = transaction["meta"]
-        signature: str = transaction["transaction"]["signatures"][0]
-        inner = meta["innerInstructions"]
+        signature = transaction.transaction.signatures[0]
+        inner = meta.inner_instructions
         if inner is None:
             raise Fatal(
                 f"{self.where}: slot {height}, {signature}: the node doesn't list inner "
@@ -134,15 +140,17 @@ class Collector:
             called, only = keys.index(program), [keys.index(authority)]
             before = 0
             for group in sorted(inner, key=_outer_index) if len(inner) > 1 else inner:
-                first = group["index"] + before + 1
-                instructions = group["instructions"]
-                before += len(instructions)
-                for k, instruction in enumerate(instructions):
-                    if instruction["programIdIndex"] == called and instruction["accounts"] == only:
+                first = group.index + before + 1
+                before += len(group.instructions)
+                for k, instruction in enumerate(group.instructions):
+                    if instruction.program_id_index == called and instruction.accounts == only:
                         by_cpi = True
                         self._add(height, index << 10 | first + k, signature, program,
-                                  instruction["data"])  # fmt: skip
-        logs = meta["logMessages"]
+                                  instruction.data)  # fmt: skip
+        text = bytes(meta.log_messages)
+        if not any(sign in text for sign in _TELLING):
+            return
+        logs = _LINES.decode(text)
         if logs is None:
             if not by_cpi:
                 raise Fatal(
@@ -150,13 +158,12 @@ class Collector:
                     "carry events; use another URL"
                 )
             return
-        if _TRUNCATED in logs and not by_cpi and _calls(transaction, keys.index(program)):
+        if _TRUNCATED in logs and not by_cpi and _calls(transaction, inner, keys.index(program)):
             raise Fatal(
                 f"{self.where}: slot {height}, {signature}: the log of {program} is truncated, so "
                 "events may be lost for good; the program should emit by self-CPI (emit_cpi!)"
             )
-        if _DATA in "\n".join(logs):
-            self._logged(height, index, signature, program, logs)
+        self._logged(height, index, signature, program, logs)
 
     def _logged(
         self, height: int, index: int, signature: str, program: str, logs: list[str]
@@ -242,15 +249,15 @@ def _key(address: str) -> bytes:
     return bytes(Pubkey.from_string(address))
 
 
-def _calls(transaction: Transaction, program: int) -> bool:
+def _calls(transaction: Transaction, inner: list[Inner], program: int) -> bool:
     """Whether any instruction is one of the program at this index of the accounts."""
-    outer = transaction["transaction"]["message"]["instructions"]
-    inner = (i for g in transaction["meta"]["innerInstructions"] for i in g["instructions"])
-    return any(i["programIdIndex"] == program for i in (*outer, *inner))
+    called = (i for g in inner for i in g.instructions)
+    outer = transaction.transaction.message.instructions
+    return any(i.program_id_index == program for i in (*outer, *called))
 
 
-def _outer_index(group: Mapping[str, Any]) -> int:
-    return group["index"]
+def _outer_index(group: Inner) -> int:
+    return group.index
 
 
 def _payload(data: bytes | None) -> bytes | None:

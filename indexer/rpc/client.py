@@ -11,8 +11,9 @@ from typing import Any
 
 import aiohttp
 
-from indexer.rpc.endpoint import LONGEST_WAIT, Call, Endpoint
+from indexer.rpc.endpoint import LONGEST_WAIT, Endpoint
 from indexer.rpc.errors import Fault, Kind, NodeFatal, NodeRetryable, raised
+from indexer.rpc.reply import Call, Reader, Shapes
 
 _ABSENT = object()
 _SPLITTABLE = frozenset({Kind.WIDE, Kind.MANY})
@@ -34,7 +35,8 @@ class Rpc:
 
     A free and healthy node that is preferred is asked first; the next one helps when it is at
     its bound. ``budget`` is requests per second and node. ``attempts`` bounds how often a call
-    that failed retryably is sent, ``timeout`` (seconds) how long a node may be silent.
+    that failed retryably is sent, ``timeout`` (seconds) how long a node may be silent. Results are
+    read into ``shapes``.
 
     Raises ``NodeRetryable`` or ``NodeFatal``: the message names the URL without its secrets, the
     method and the height; ``fault`` says what kind it is.
@@ -45,6 +47,7 @@ class Rpc:
         urls: Sequence[str],
         *,
         name: str = "rpc",
+        shapes: Shapes | None = None,
         budget: float | None = None,
         attempts: int = 6,
         timeout: float = 30.0,
@@ -53,8 +56,9 @@ class Rpc:
             raise ValueError("an Rpc needs at least one URL")
         self.name = name
         alone = len(urls) == 1
+        reader = Reader(shapes or {})
         self.endpoints = [
-            Endpoint(url, budget=budget, timeout=timeout, alone=alone) for url in urls
+            Endpoint(url, reader, budget=budget, timeout=timeout, alone=alone) for url in urls
         ]
         self._attempts = attempts
         self._session: aiohttp.ClientSession | None = None

@@ -7,21 +7,16 @@ import itertools
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import aiohttp
 import orjson
 
 from indexer.rpc.errors import Fault, Kind
-from indexer.rpc.faults import classify
 from indexer.rpc.limiter import Budget, Concurrency
+from indexer.rpc.reply import Call, Reader, Reply
 from indexer.rpc.url import is_local, redact
-
-Call = tuple[str, Sequence[Any]]
-"""A method and its parameters."""
 
 HEAD_TRUSTED = 2.0
 """Seconds for which a head seen at a node counts as where the node is."""
@@ -33,22 +28,21 @@ _CONNECT = 10.0
 _FIRST_BATCH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One call's outcome: exactly one of ``result`` and ``fault`` counts."""
-
-    result: Any
-    fault: Fault | None
-
-
 class Endpoint:
     """A URL with its limits, as learnt: the most calls in one ``batch``, the most blocks in one
     range (``width``), the lowest height kept (``floor``), methods not served."""
 
     def __init__(
-        self, url: str, *, budget: float | None, timeout: float, alone: bool = False
+        self,
+        url: str,
+        reader: Reader,
+        *,
+        budget: float | None,
+        timeout: float,
+        alone: bool = False,
     ) -> None:
         self.url = url
+        self._reader = reader
         self.label = redact(url)
         self.concurrency = Concurrency(start=4, high=16 if is_local(url) else 32)
         self.budget = Budget(budget)
@@ -131,63 +125,13 @@ class Endpoint:
         if raw is None:
             text = f"the answer is over {MAX_ANSWER >> 20} MB"
             return self._all(calls, Fault(Kind.MANY, None, text)), MAX_ANSWER
-        replies = self._replies(calls, ids, raw, status, after)
+        replies = self._reader.replies(calls, ids, raw, status, after)
         if all(reply.fault is None for reply in replies):
             self.concurrency.took(calls[0][0], time.monotonic() - started)
         return replies, len(raw)
 
     def _all(self, calls: Sequence[Call], fault: Fault) -> list[Reply]:
         return [Reply(None, fault)] * len(calls)
-
-    def _replies(
-        self, calls: Sequence[Call], ids: list[int], raw: bytes, status: int, after: float | None
-    ) -> list[Reply]:
-        try:
-            answer: Any = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            text = raw[:200].decode("utf-8", "replace")
-            fault = classify(None, text, method=calls[0][0], status=status, after=after)
-            if status == 200:
-                fault = Fault(Kind.TRANSIENT, None, f"the answer is not JSON: {text!r}")
-            return self._all(calls, fault)
-        if isinstance(answer, list):
-            by_id = {a.get("id"): a for a in answer if isinstance(a, dict)}
-            return [
-                _reply(by_id.get(i), method, status, after)
-                for i, (method, _) in zip(ids, calls, strict=True)
-            ]
-        if len(calls) > 1:
-            # One error for the whole batch.
-            fault = _reply(answer, calls[0][0], status, after).fault
-            if fault is None or fault.kind is Kind.INVALID:
-                text = fault.message if fault else "the node answers a batch with one result"
-                fault = Fault(Kind.BATCH, fault and fault.code, text)
-            return self._all(calls, fault)
-        return [_reply(answer, calls[0][0], status, after)]
-
-
-def _reply(answer: Any, method: str, status: int, after: float | None) -> Reply:
-    if isinstance(answer, dict):
-        error = answer.get("error")
-        if error is None and "result" in answer:
-            return Reply(answer["result"], None)
-        if isinstance(error, dict):
-            code = error.get("code")
-            fault = classify(
-                code if isinstance(code, int) else None,
-                str(error.get("message", "")),
-                error.get("data"),
-                method=method,
-                status=status,
-                after=after,
-            )
-            return Reply(None, fault)
-        text = error if isinstance(error, str) else answer.get("message")
-        if isinstance(text, str):
-            return Reply(None, classify(None, text, method=method, status=status, after=after))
-    if status == 200:
-        return Reply(None, Fault(Kind.TRANSIENT, None, "the node left a call unanswered"))
-    return Reply(None, classify(None, "", method=method, status=status, after=after))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

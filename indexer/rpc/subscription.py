@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import aiohttp
 import orjson
 
-from indexer.rpc.endpoint import Call
+from indexer.rpc.reply import Call
 
 
 class Subscription:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from based58 import b58encode
 from solders.pubkey import Pubkey
 
 from indexer.chains.raw import Blocks, RawRange
+from indexer.chains.solana_blocks import Transaction
 from indexer.chains.solana_events import Collector
 from indexer.chains.watch import Emits
 from indexer.config import Chain, Config, Database, Program
@@ -70,7 +72,8 @@ def rows(*transactions: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     interface = declared.bindings[0].interface
     emits = Emits(False, discriminators(interface.document, interface.events))
     collector = Collector("solana", {TOKEN: (OTHER, 0)}, {TOKEN: emits})
-    collector.block(7, transactions)
+    node = msgspec.json.encode(transactions)
+    collector.block(7, msgspec.json.decode(node, type=list[Transaction]))
     events = collector.events()
     one = np.array([7], np.int64)
     raw = RawRange("solana", 7, 7, Blocks(one, ["h"], ["p"], one - 1, one), events, True)

@@ -17,6 +17,7 @@ from indexer.chains.solana import SolanaReader
 from indexer.chains.solana_events import TAG
 from indexer.chains.watch import Watch
 from indexer.errors import Fatal, Retryable
+from indexer.rpc.client import Rpc
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ async def test_ordinals_count_all_instructions(history: Any) -> None:
         "maxSupportedTransactionVersion": 1,
         "commitment": "confirmed",
     }
-    block = await reader.rpc.call("getBlock", [9, config])
+    async with Rpc(reader.chain.rpc) as rpc:
+        block = await rpc.call("getBlock", [9, config])
     expected: list[tuple[int, str, bytes]] = []
     for t, transaction in enumerate(block["transactions"]):
         if transaction["meta"]["err"] is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import based58
+import msgspec
 import pytest
 
+from indexer.chains.solana_blocks import Transaction
 from indexer.chains.solana_events import TAG, Collector, event_authority
 from indexer.errors import Fatal
 
@@ -51,12 +54,17 @@ def transaction(
     }
 
 
+def as_read(transactions: Iterable[dict[str, Any]]) -> list[Transaction]:
+    """What the reader makes of a node's JSON."""
+    return msgspec.json.decode(msgspec.json.encode(list(transactions)), type=list[Transaction])
+
+
 KEYS = [USER, BETS, PDA, OTHER]
 
 
 def found(*transactions: dict[str, Any], start: int = 0) -> list[tuple[int, int, str, bytes]]:
     collector = Collector("solana: slot 9", {BETS: (PDA, start)})
-    collector.block(9, transactions)
+    collector.block(9, as_read(transactions))
     events = collector.events()
     return list(
         zip(
@@ -247,7 +255,7 @@ def test_two_programs_in_one_transaction_keep_order() -> None:
     keys = [USER, BETS, PDA, OTHER, other_pda]
     inner = {0: [call(3, [4], TAG + EVENT + b"o"), emitted()]}
     collector = Collector("x", {BETS: (PDA, 0), OTHER: (other_pda, 0)})
-    collector.block(1, [transaction(keys, [call(1, [0])], inner)])
+    collector.block(1, as_read([transaction(keys, [call(1, [0])], inner)]))
     events = collector.events()
     assert events.ordinal.tolist() == [1, 2]
     assert events.program == [OTHER, BETS]
