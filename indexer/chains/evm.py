@@ -10,19 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from indexer.chains import bloom
-from indexer.chains.evm_logs import Log, block_hashes, columns, from_receipts
-from indexer.chains.raw import Blocks, RawRange, Tip
+from indexer.chains.evm_json import NO_LOGS, SHAPES, Header, from_receipts
+from indexer.chains.evm_logs import announcing, block_hashes, ordered
+from indexer.chains.raw import Blocks, EvmLogs, RawRange, Tip
 from indexer.chains.reader import Block, settled, unreachable
 from indexer.chains.stream import Width, gathered, in_order
-from indexer.chains.watch import Child, Watch
+from indexer.chains.watch import Child, Log, Watch
 from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Rpc
 from indexer.rpc.errors import Kind, NodeFatal, NodeRetryable
 from indexer.rpc.subscription import Subscription
-
-Header = Mapping[str, Any]
-"""A block object of eth_getBlockByNumber without its transactions."""
 
 FINAL_DEPTH = 64
 """Blocks behind the head that count as final where nodes know no ``finalized`` tag: two epochs
@@ -46,7 +44,7 @@ class _Logs(NamedTuple):
     that are known at its end.
     """
 
-    logs: list[Log]
+    logs: EvmLogs
     end: Header
     nbytes: int
     starts: dict[str, int]
@@ -74,7 +72,12 @@ class EvmReader:
         self.chain = chain
         self.watch = watch
         self.rpc = Rpc(
-            chain.rpc, name=chain.name, budget=budget, attempts=attempts, timeout=timeout
+            chain.rpc,
+            name=chain.name,
+            shapes=SHAPES,
+            budget=budget,
+            attempts=attempts,
+            timeout=timeout,
         )
         self._news = Subscription(chain.ws, [("eth_subscribe", ["newHeads"])]) if chain.ws else None
         self._blooms = True
@@ -132,12 +135,12 @@ class EvmReader:
             latest, final = answer[0], answer[1] if len(answer) > 1 else None
             if latest is None:
                 continue
-            height = _int(latest["number"])
+            height = _int(latest.number)
             endpoint.saw_head(height)
-            if best is None or height > _int(best["number"]):
+            if best is None or height > _int(best.number):
                 best = latest
             if final is not None:
-                finalized = max(finalized, _int(final["number"]))
+                finalized = max(finalized, _int(final.number))
         if best is None:
             kind = failure.fault.kind if isinstance(failure, NodeRetryable | NodeFatal) else None
             if depth is None and kind is Kind.LAG:
@@ -147,12 +150,12 @@ class EvmReader:
                 self._finalized_tag = False
                 return tip
             raise failure or Retryable(f"{self.chain.name}: no node knows its latest block")
-        latest = _int(best["number"])
+        latest = _int(best.number)
         if depth is not None:
             finalized = max(0, latest - depth)
         self._latest = latest
         self._finalized = max(self._finalized, min(finalized, latest))
-        return Tip(latest, best["hash"], self._finalized, _int(best["timestamp"]))
+        return Tip(latest, best.hash, self._finalized, _int(best.timestamp))
 
     async def block(self, height: int) -> Block | None:
         return (await self.blocks([height]))[0]
@@ -172,7 +175,7 @@ class EvmReader:
         answer = await self.rpc.ask(calls, height=height, together=True)
         end, header = answer.results
         node = f"{self.chain.name}: {answer.endpoint.label}"
-        if end is None or _int(end["number"]) - depth < height:
+        if end is None or _int(end.number) - depth < height:
             raise Retryable(f"{node} doesn't call block {height} final yet")
         if header is None:
             raise Retryable(f"{node} calls block {height} final, but doesn't have it")
@@ -230,7 +233,7 @@ class EvmReader:
         where = self._where(first, last)
         got = await self._logs(first, last)
         hashes = block_hashes(got.logs, first, last, where)
-        hashes.setdefault(last, got.end["hash"])
+        hashes.setdefault(last, got.end.hash)
         heights = sorted(hashes)
         headers, size = await self._headers(heights[:-1], at=last)
         known = self._present([*headers, got.end], heights, where)
@@ -244,8 +247,8 @@ class EvmReader:
         headers, size = await self._headers(heights[:-1], at=last)
         known = self._present([*headers, got.end], heights, where)
         for before, after in pairwise(known):
-            if after["parentHash"] != before["hash"]:
-                at = _int(after["number"])
+            if after.parent_hash != before.hash:
+                at = _int(after.number)
                 raise Retryable(f"{where}: block {at} doesn't follow from {at - 1} (a reorg?)")
         hashes = block_hashes(got.logs, first, last, where)
         self._agree(hashes, known, where)
@@ -263,7 +266,7 @@ class EvmReader:
         *,
         finalized: bool,
     ) -> RawRange:
-        events = columns(got.logs, got.starts, self._where(first, last))
+        events = ordered(got.logs, got.starts, self._where(first, last))
         return RawRange(
             self.chain.name,
             first,
@@ -282,39 +285,44 @@ class EvmReader:
         node knew the whole range.
         """
         children = dict(self.watch.children)
+        topics = {a.topic for a in self.watch.announcements}
         asked: set[str] = set()
-        got = _Logs([], {}, 0, {}, {})
+        parts: list[EvmLogs] = []
+        said: list[Log] = []
+        end: Header | None = None
+        size = 0
         while True:
             starts = {**self.watch.addresses, **{a: c.height for a, c in children.items()}}
             fresh = sorted(a for a, s in starts.items() if s <= last and a not in asked)
-            if got.end and not fresh:
+            if end is not None and not fresh:
                 break
             asked.update(fresh)
-            parts = [
+            queries = [
                 fresh[i : i + _ADDRESSES_AT_ONCE] for i in range(0, len(fresh), _ADDRESSES_AT_ONCE)
             ]
-            more: list[Log] = []
-            for logs, end, nbytes in await gathered(
-                self._logs_of(first, last, part) for part in parts or [[]]
+            for logs, last_block, nbytes in await gathered(
+                self._logs_of(first, last, query) for query in queries or [[]]
             ):
-                if got.end and end["hash"] != got.end["hash"]:
+                if end is not None and last_block.hash != end.hash:
                     where = self._where(first, last)
                     raise Retryable(f"{where}: two answers name two blocks {last} (a reorg?)")
-                more += logs
-                got = got._replace(end=end, nbytes=got.nbytes + nbytes)
-            got.logs.extend(more)
-            if self.watch.announcements:
-                children = self.watch.family(got.logs)
+                end = last_block
+                size += nbytes
+                parts.append(logs)
+                if topics:
+                    said += announcing(logs, topics)
+            if topics:
+                children = self.watch.family(said)
         known = {a: c for a, c in children.items() if c.height <= last}
-        return got._replace(starts={a: starts[a] for a in asked}, children=known)
+        return _Logs(EvmLogs.joined(parts), end, size, {a: starts[a] for a in asked}, known)
 
     async def _logs_of(
         self, first: int, last: int, addresses: list[str]
-    ) -> tuple[list[Log], Header, int]:
+    ) -> tuple[EvmLogs, Header, int]:
         """The logs of ``addresses`` in ``first..last``, the header of ``last``, their bytes."""
         if not addresses:  # to a node no address means every address
             header, nbytes = await self._headers([last], at=last)
-            return [], self._present(header, [last], self._where(last, last))[0], nbytes
+            return NO_LOGS, self._present(header, [last], self._where(last, last))[0], nbytes
         query: dict[str, Any] = {
             "fromBlock": hex(first),
             "toBlock": hex(last),
@@ -351,19 +359,17 @@ class EvmReader:
 
     async def _split(
         self, first: int, last: int, width: int, addresses: list[str]
-    ) -> tuple[list[Log], Header, int]:
-        logs: list[Log] = []
-        nbytes = 0
-        end: Header = {}
-        for a in range(first, last + 1, width):
-            more, end, size = await self._logs_of(a, min(last, a + width - 1), addresses)
-            logs += more
-            nbytes += size
-        return logs, end, nbytes
+    ) -> tuple[EvmLogs, Header, int]:
+        parts = [
+            await self._logs_of(a, min(last, a + width - 1), addresses)
+            for a in range(first, last + 1, width)
+        ]
+        logs, ends, sizes = zip(*parts, strict=True)
+        return EvmLogs.joined(logs), ends[-1], sum(sizes)
 
     async def _logs_by_receipts(
         self, height: int, addresses: list[str], cause: NodeRetryable
-    ) -> tuple[list[Log], Header, int]:
+    ) -> tuple[EvmLogs, Header, int]:
         """A single block's logs where eth_getLogs refuses even that."""
         calls = [
             ("eth_getBlockByNumber", [hex(height), False]),
@@ -408,15 +414,15 @@ class EvmReader:
         for height, header in zip(heights, headers, strict=True):
             if header is None:
                 raise Retryable(f"{where}: a node doesn't know block {height} (yet)")
-            if _int(header["number"]) != height:
+            if _int(header.number) != height:
                 raise Retryable(f"{where}: a node answers block {height} with another")
             known.append(header)
         return known
 
     def _agree(self, hashes: Mapping[int, str], headers: Sequence[Header], where: str) -> None:
         for header in headers:
-            height = _int(header["number"])
-            if hashes.get(height, header["hash"]) != header["hash"]:
+            height = _int(header.number)
+            if hashes.get(height, header.hash) != header.hash:
                 raise Retryable(f"{where}: logs and header of block {height} differ (a reorg?)")
 
     async def _cross_check(
@@ -430,48 +436,48 @@ class EvmReader:
         doubtful: list[Header] = []
         ours = bloom.Filter(got.starts, self.watch.topics)
         for header in headers:
-            has = _int(header["number"]) in hashes
-            bits = header.get("logsBloom")
+            has = _int(header.number) in hashes
+            bits = header.logs_bloom
             perhaps = not self._blooms or not bits or ours.possible(int(bits, 16))
             if has != perhaps and not (has and not self._blooms):
                 doubtful.append(header)
         if not doubtful:
             return
-        given: dict[str, set[str]] = {h["hash"]: set() for h in doubtful}
-        for log in got.logs:
-            if log["blockHash"] in given:
-                given[log["blockHash"]].add(log["logIndex"])
         addresses = sorted(got.starts)
         proofs = await gathered(self._proof(h, addresses) for h in doubtful)
+        contradicted = False
         for header, proof in zip(doubtful, proofs, strict=True):
-            if {log["logIndex"] for log in proof} != given[header["hash"]]:
+            height = _int(header.number)
+            given = got.logs.log_index[got.logs.height == height]
+            if set(proof.log_index.tolist()) != set(given.tolist()):
                 raise Retryable(
-                    f"{where}: eth_getLogs gives {len(given[header['hash']])} logs of block "
-                    f"{_int(header['number'])}, its receipts hold {len(proof)}: the node lags"
+                    f"{where}: eth_getLogs gives {len(given)} logs of block {height}, its "
+                    f"receipts hold {len(proof)}: the node lags"
                 )
-        if any(given.values()):
+            contradicted |= len(given) > 0
+        if contradicted:
             # Receipts bear out logs that the bloom rules out: this chain doesn't fill blooms in.
             self._blooms = False
 
-    async def _proof(self, header: Header, addresses: list[str]) -> list[Log]:
+    async def _proof(self, header: Header, addresses: list[str]) -> EvmLogs:
         """Our logs of one block from its receipts, or where a node has none, by its hash."""
-        height = _int(header["number"])
+        height = _int(header.number)
         if "eth_getBlockReceipts" not in self._missing:
             try:
                 receipts = await self.rpc.call(
-                    "eth_getBlockReceipts", [header["number"]], height=height
+                    "eth_getBlockReceipts", [header.number], height=height
                 )
             except NodeFatal as error:
                 if error.fault.kind not in (Kind.UNSUPPORTED, Kind.INVALID):
                     raise
                 self._missing.add("eth_getBlockReceipts")
             else:
-                if receipts is None or any(r["blockHash"] != header["hash"] for r in receipts):
+                if receipts is None or any(r.block_hash != header.hash for r in receipts):
                     raise Retryable(
                         f"{self._where(height, height)}: its receipts are of another block"
                     )
                 return from_receipts(receipts, set(addresses), self.watch.topics)
-        query: dict[str, Any] = {"blockHash": header["hash"], "address": addresses}
+        query: dict[str, Any] = {"blockHash": header.hash, "address": addresses}
         if self.watch.topics is not None:
             query["topics"] = [sorted(self.watch.topics)]
         return await self.rpc.call("eth_getLogs", [query], height=height)
@@ -482,17 +488,17 @@ class EvmReader:
 
 
 def _block(height: int, header: Header) -> Block:
-    return Block(header["hash"], header["parentHash"], height - 1, _int(header["timestamp"]))
+    return Block(header.hash, header.parent_hash, height - 1, _int(header.timestamp))
 
 
 def _blocks(heights: list[int], headers: Sequence[Header]) -> Blocks:
     height = np.array(heights, np.int64)
     return Blocks(
         height,
-        [h["hash"] for h in headers],
-        [h["parentHash"] for h in headers],
+        [h.hash for h in headers],
+        [h.parent_hash for h in headers],
         height - 1,
-        np.array([_int(h["timestamp"]) for h in headers], np.int64),
+        np.array([_int(h.timestamp) for h in headers], np.int64),
     )
 
 

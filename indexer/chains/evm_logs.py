@@ -1,105 +1,58 @@
-"""eth_getLogs' answer as columns."""
+"""What a range's logs say of its blocks and of new contracts, and their order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import groupby
-from operator import itemgetter, methodcaller
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from indexer.chains.raw import EvmLogs
+from indexer.chains.raw import HASH, EvmLogs
+from indexer.chains.watch import Log
 from indexer.errors import Retryable
-
-Log = dict[str, Any]
-"""One log object as a node gives it."""
+from indexer.windows import window
 
 
-def block_hashes(logs: list[Log], first: int, last: int, where: str) -> dict[int, str]:
+def block_hashes(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, str]:
     """The hash of every block that ``logs`` name. Retryable when they contradict one another."""
     hashes: dict[int, str] = {}
-    for (number, block_hash), _ in groupby(logs, itemgetter("blockNumber", "blockHash")):
-        height = int(number, 16)
+    if not len(logs):
+        return hashes
+    text = window(logs.text, logs.block_hash, HASH)
+    change = (np.diff(logs.height) != 0) | (text[1:] != text[:-1]).any(axis=1)
+    for row in [0, *(np.flatnonzero(change) + 1).tolist()]:
+        height = int(logs.height[row])
         if not first <= height <= last:
             raise Retryable(f"{where}: a log of block {height} is outside of the range asked for")
+        block_hash = text[row].tobytes().decode("ascii")
         if hashes.setdefault(height, block_hash) != block_hash:
             raise Retryable(f"{where}: two hashes for block {height} in one answer (a reorg?)")
     return hashes
 
 
-def columns(logs: list[Log], starts: Mapping[str, int], where: str) -> EvmLogs:
+def ordered(logs: EvmLogs, starts: Mapping[str, int], where: str) -> EvmLogs:
     """``logs`` in chain order, each once, without those below their address's start."""
-    if any(map(methodcaller("get", "removed"), logs)):
-        raise Retryable(f"{where}: the node lists removed logs (a reorg just now)")
-    address = _field(logs, "address")
-    seen = set(address)
-    if not seen <= starts.keys():
-        if not {a.lower() for a in seen} <= starts.keys():
-            raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
-        address = [a.lower() for a in address]
-    n = len(logs)
-    height = _integers(_field(logs, "blockNumber"))
-    index = _integers(_field(logs, "logIndex"))
-    columns = EvmLogs(
-        height,
-        index,
-        _field(logs, "transactionHash"),
-        address,
-        _field(logs, "topics"),
-        _field(logs, "data"),
-    )
-    late = {a: s for a, s in starts.items() if s > height.min()} if n else {}
-    if late:
-        keep = np.fromiter(
-            (h >= late.get(a, 0) for h, a in zip(height.tolist(), address, strict=True)),
-            np.bool_,
-            n,
-        )
-        if not keep.all():
-            columns = take(columns, np.flatnonzero(keep))
-    position = columns.height << 28 | columns.log_index
-    steps = np.diff(position)
-    if (steps > 0).all():
-        return columns
+    if not len(logs):
+        return logs
+    if not set(logs.emitters) <= starts.keys():
+        raise Retryable(f"{where}: the node answers with logs of addresses not asked for")
+    start = np.array([starts[a] for a in logs.emitters], np.int64)
+    late = logs.height < start[logs.address]
+    if late.any():
+        logs = logs.take(np.flatnonzero(~late))
+    position = logs.height << 28 | logs.log_index
+    if (np.diff(position) > 0).all():
+        return logs
     order = np.argsort(position, kind="stable")
     if (np.diff(position[order]) == 0).any():
         raise Retryable(f"{where}: the node lists a log twice")
-    return take(columns, order)
+    return logs.take(order)
 
 
-def _field(logs: list[Log], name: str) -> list[Any]:
-    return list(map(itemgetter(name), logs))
-
-
-def _integers(column: list[str]) -> NDArray[np.int64]:
-    """0x-hex quantities, of which few differ."""
-    values = {text: int(text, 16) for text in set(column)}
-    return np.array([values[text] for text in column], np.int64)
-
-
-def take(logs: EvmLogs, rows: Any) -> EvmLogs:
-    """``logs`` at ``rows`` (int64 indices), in that order."""
-    picked = rows.tolist()
-    return EvmLogs(
-        logs.height[rows],
-        logs.log_index[rows],
-        [logs.tx[i] for i in picked],
-        [logs.address[i] for i in picked],
-        [logs.topics[i] for i in picked],
-        [logs.data[i] for i in picked],
-    )
-
-
-def from_receipts(
-    receipts: list[Mapping[str, Any]], addresses: set[str], topics: frozenset[str] | None
-) -> list[Log]:
-    """The logs of a block's receipts that eth_getLogs would have given."""
-    return [
-        log
-        for receipt in receipts
-        for log in receipt["logs"]
-        if log["address"].lower() in addresses
-        and (topics is None or (log["topics"] and log["topics"][0] in topics))
-    ]
+def announcing(logs: EvmLogs, topics: Collection[str]) -> list[Log]:
+    """Those of ``logs`` whose first topic is one of ``topics`` (0x, lower case)."""
+    rows = np.flatnonzero(logs.topics[:, 0] >= 0)
+    first = window(logs.text, logs.topics[rows, 0], HASH) | np.uint8(0x20)
+    found = np.zeros(len(rows), np.bool_)
+    for topic in topics:
+        found |= (first == np.frombuffer(topic.encode("ascii"), np.uint8)).all(axis=1)
+    return [logs.log(row) for row in rows[found].tolist()]

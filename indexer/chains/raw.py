@@ -1,7 +1,7 @@
 """The raw batch: what the chain stage hands to the decoder.
 
-Columns, not records: each event is a row across the columns. Strings are those of the node's
-JSON, untouched; nothing here knows an ABI or an IDL.
+Columns, not records: each event is a row across the columns. Text is that of the node's JSON,
+untouched; nothing here knows an ABI or an IDL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.chains.watch import Child
+from indexer.chains.watch import Child, Log
+from indexer.windows import Bytes
+
+HASH = 66
+"""Characters of a 32-byte hash or topic, 0x included."""
+ADDRESS = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,87 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class EvmLogs:
-    """Logs ordered by (height, log index). ``data`` and ``topics`` are 0x-hex as received."""
+    """Logs ordered by (height, log index), their 0x-hex where the node's answer has it.
 
+    ``text`` is ASCII. ``block_hash``, ``tx``, ``topics`` (n, 4) and ``data`` are where in it each
+    string begins; a topic that a log hasn't got is -1. ``size`` counts the characters of the data,
+    its 0x included. ``address`` indexes ``emitters``, which are in lower case.
+    """
+
+    text: Bytes
     height: NDArray[np.int64]
     log_index: NDArray[np.int64]
-    tx: list[str]
-    address: list[str]
-    topics: list[list[str]]
-    data: list[str]
+    block_hash: NDArray[np.int64]
+    tx: NDArray[np.int64]
+    topics: NDArray[np.int64]
+    data: NDArray[np.int64]
+    size: NDArray[np.int64]
+    address: NDArray[np.int64]
+    emitters: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.tx)
+        return len(self.height)
+
+    def tx_hash(self, row: int) -> str:
+        return self._string(self.tx[row], HASH)
+
+    def log(self, row: int) -> Log:
+        """One row by itself."""
+        return Log(
+            int(self.height[row]),
+            int(self.log_index[row]),
+            self.emitters[self.address[row]],
+            tuple(self._string(at, HASH).lower() for at in self.topics[row] if at >= 0),
+            self._string(self.data[row], int(self.size[row])),
+        )
+
+    def _string(self, start: np.int64, size: int) -> str:
+        return self.text[start : start + size].tobytes().decode("ascii")
+
+    def take(self, rows: NDArray[np.int64]) -> EvmLogs:
+        """The logs at ``rows``, in that order."""
+        return EvmLogs(
+            self.text,
+            self.height[rows],
+            self.log_index[rows],
+            self.block_hash[rows],
+            self.tx[rows],
+            self.topics[rows],
+            self.data[rows],
+            self.size[rows],
+            self.address[rows],
+            self.emitters,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[EvmLogs]) -> EvmLogs:
+        """``parts`` in their order as one."""
+        if len(parts) == 1:
+            return parts[0]
+        emitters = {a: i for i, a in enumerate(dict.fromkeys(a for p in parts for a in p.emitters))}
+        sizes = [len(p.text) for p in parts]
+        shifts = [sum(sizes[:i]) for i in range(len(parts))]
+
+        def moved(name: str) -> NDArray[np.int64]:
+            columns = (getattr(p, name) for p in parts)
+            return np.concatenate(
+                [np.where(c < 0, c, c + by) for c, by in zip(columns, shifts, strict=True)]
+            )
+
+        return cls(
+            np.concatenate([p.text for p in parts]),
+            np.concatenate([p.height for p in parts]),
+            np.concatenate([p.log_index for p in parts]),
+            moved("block_hash"),
+            moved("tx"),
+            moved("topics"),
+            moved("data"),
+            np.concatenate([p.size for p in parts]),
+            np.concatenate(
+                [np.array([emitters[a] for a in p.emitters], np.int64)[p.address] for p in parts]
+            ),
+            tuple(emitters),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +153,9 @@ class SolanaEvents:
 
     def __len__(self) -> int:
         return len(self.tx)
+
+    def tx_hash(self, row: int) -> str:
+        return self.tx[row]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Raw, Struct
 
 
@@ -75,5 +76,8 @@ class SolanaBlock(Struct, gc=False, rename="camel"):
     signatures: list[str] | None = None
 
 
-SHAPES = {"getBlock": SolanaBlock | None, "getTransaction": Transaction | None}
-"""Method → what its result is read into."""
+SHAPES = {
+    "getBlock": msgspec.json.Decoder(SolanaBlock | None).decode,
+    "getTransaction": msgspec.json.Decoder(Transaction | None).decode,
+}
+"""Method → what reads its result."""

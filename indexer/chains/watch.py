@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+
+class Log(NamedTuple):
+    """An EVM log by itself; strings are 0x-hex, ``address`` and ``topics`` in lower case."""
+
+    height: int
+    log_index: int
+    address: str
+    topics: tuple[str, ...]
+    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +32,12 @@ class Announcement:
     indexed: bool
     at: int
 
-    def child(self, log: Mapping[str, Any]) -> str | None:
+    def child(self, log: Log) -> str | None:
         """The address that ``log`` announces, lower-case; None where its bytes hold none."""
-        topics: list[str] = log["topics"]
         if self.indexed:
-            word = topics[self.at][2:] if self.at < len(topics) else ""
+            word = log.topics[self.at][2:] if self.at < len(log.topics) else ""
         else:
-            word = log["data"][2 + 64 * self.at : 66 + 64 * self.at]
+            word = log.data[2 + 64 * self.at : 66 + 64 * self.at]
         if len(word) != 64 or word[:24].strip("0"):
             return None
         return "0x" + word[24:].lower()
@@ -78,42 +87,32 @@ class Watch:
             ]
         )
 
-    def family(self, logs: Iterable[Mapping[str, Any]]) -> dict[str, Child]:
+    def family(self, logs: Iterable[Log]) -> dict[str, Child]:
         """``children`` and those that ``logs`` announce: by the earliest announcement each,
         whatever the order of ``logs``."""
         children = dict(self.children)
-        topics = {a.topic for a in self.announcements}
-        said = sorted(
-            (int(log["blockNumber"], 16), int(log["logIndex"], 16), i, log)
-            for i, log in enumerate(logs)
-            if log["topics"] and log["topics"][0] in topics
-        )
+        said = sorted(logs)
         while True:  # again: a parent may be announced after its own events, in the same block
             before = len(children)
-            for height, log_index, _, log in said:
+            for log in said:
                 for announcement in self.announcements:
-                    address = self._announced(announcement, log, height, children)
+                    address = self._announced(announcement, log, children)
                     if address is not None:
-                        child = Child(announcement.role, height, log_index)
+                        child = Child(announcement.role, log.height, log.log_index)
                         children.setdefault(address, child)
             if len(children) == before:
                 return children
 
     def _announced(
-        self,
-        announcement: Announcement,
-        log: Mapping[str, Any],
-        height: int,
-        children: Mapping[str, Child],
+        self, announcement: Announcement, log: Log, children: Mapping[str, Child]
     ) -> str | None:
-        if log["topics"][0] != announcement.topic:
+        if log.topics[:1] != (announcement.topic,):
             return None
-        emitter = log["address"].lower()
-        parent = children.get(emitter)
-        role, start = emitter, self.addresses.get(emitter, 0)
+        parent = children.get(log.address)
+        role, start = log.address, self.addresses.get(log.address, 0)
         if parent is not None:
             role, start = parent.role, parent.height
-        if role not in announcement.by or height < start:
+        if role not in announcement.by or log.height < start:
             return None
         address = announcement.child(log)
         return None if address in self.addresses else address

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from indexer.chains.raw import Blocks, EvmLogs, RawRange
+from indexer.chains.raw import HASH, Blocks, EvmLogs, RawRange, SolanaEvents
+from indexer.decode.columns import hex_digits
 from indexer.decode.interface import Event
 from indexer.decode.schema import Binding, EventTable, Schema
 from indexer.decode.types import Type
 from indexer.errors import Fatal
+from indexer.windows import window
 
 ORDINAL_BITS = 28
 T = TypeVar("T")
@@ -112,9 +114,8 @@ def place(raw: RawRange, row: int) -> str:
     """Where row ``row`` of the raw events is, for an error's reader."""
     events = raw.events
     ordinal = events.log_index if isinstance(events, EvmLogs) else events.ordinal
-    return (
-        f"{raw.chain} height {events.height[row]} transaction {events.tx[row]} index {ordinal[row]}"
-    )
+    where = f"{raw.chain} height {events.height[row]} transaction {events.tx_hash(row)}"
+    return f"{where} index {ordinal[row]}"
 
 
 def mismatch(raw: RawRange, row: int, event: Event, why: str) -> Fatal:
@@ -150,7 +151,7 @@ def _table(
     n = len(rows)
     arrays: dict[str, pa.Array] = {
         "pos": pa.array(positions[rows]),
-        "tx": pa.array(picked(raw.events.tx, rows), pa.string()),
+        "tx": _transactions(raw.events, rows),
         "address": _emitters(raw, binding, rows),
         "time": pa.array(times[rows] * 1_000_000, Type.TIME.arrow),
     }
@@ -161,9 +162,15 @@ def _table(
     return pa.table(arrays)
 
 
+def _transactions(events: EvmLogs | SolanaEvents, rows: NDArray[np.int64]) -> pa.Array:
+    if isinstance(events, EvmLogs):
+        return hex_digits(window(events.text, events.tx[rows] + 2, HASH - 2))
+    return pa.array(picked(events.tx, rows), pa.string())
+
+
 def _emitters(raw: RawRange, binding: Binding, rows: NDArray[np.int64]) -> pa.Array:
     """The address column: of a factory's children each row has its own."""
     if binding.factory is not None and isinstance(raw.events, EvmLogs):
-        return pa.array(picked(raw.events.address, rows), pa.string())
+        return pa.array(raw.events.emitters, pa.string()).take(pa.array(raw.events.address[rows]))
     zeros = pa.array(np.zeros(len(rows), dtype=np.int32))
     return pa.array([binding.address], pa.string()).take(zeros)

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from indexer import windows
 from indexer.decode.types import Type
+from indexer.windows import Bytes
 
-Bytes = NDArray[np.uint8]
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799  # years 1 to 9999
 
@@ -119,7 +120,7 @@ def texts(flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]) ->
 
     Invalid UTF-8 becomes ``\\xNN`` for each byte and U+0000 becomes ``\\x00``.
     """
-    data, offsets = _segments(flat, starts, lengths)
+    data, offsets = segments(flat, starts, lengths)
     array = pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(data))
     try:
         array.validate(full=True)
@@ -139,7 +140,7 @@ def texts(flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]) ->
 
 def hex_texts(flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> pa.Array:
     """Segments of ``flat`` as 0x-hex."""
-    data, offsets = _segments(flat, starts, lengths)
+    data, offsets = segments(flat, starts, lengths)
     whole = data.tobytes().hex()
     return pa.array(
         ["0x" + whole[2 * a : 2 * b] for a, b in itertools.pairwise(offsets)],
@@ -151,12 +152,13 @@ def window(flat: Bytes, starts: NDArray[np.int64], width: int) -> Bytes:
     """``width`` bytes from each start: (n, width). OutOfRange where ``flat`` ends before."""
     if len(starts) and int(starts.max()) + width > len(flat):
         raise OutOfRange(int((starts + width > len(flat)).argmax()))
-    return flat[starts[:, None] + np.arange(width)]
+    return windows.window(flat, starts, width)
 
 
-def _segments(
+def segments(
     flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[Bytes, NDArray[np.int32]]:
+    """The pieces end to end, and where each begins and the last ends."""
     offsets = np.zeros(len(starts) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
     index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)

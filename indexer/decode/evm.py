@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from binascii import Error, unhexlify
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from indexer.chains.raw import EvmLogs, RawRange
+from indexer.chains.raw import HASH, EvmLogs, RawRange
 from indexer.chains.watch import Child
 from indexer.decode import columns as col
-from indexer.decode.batch import mismatch, picked
+from indexer.decode.batch import mismatch
 from indexer.decode.interface import Event, Field
 from indexer.decode.schema import Binding, EventTable
 from indexer.decode.types import Type
+from indexer.windows import window
 
 Rows = NDArray[np.int64]
 _STRING = re.compile(r"\bstring\b")
@@ -33,49 +36,51 @@ def groups(
     """
     if not len(logs):
         return
-    emitters = logs.address
-    if children:
-        emitters = [children[a].role if a in children else a for a in emitters]
-    addresses = pa.array(emitters, pa.string()).dictionary_encode()
-    announced = [t[0] if t else "" for t in logs.topics]
-    selectors = pa.array(announced, pa.string()).dictionary_encode()
-    width = len(selectors.dictionary)
-    code = addresses.indices.to_numpy().astype(np.int64) * width + selectors.indices.to_numpy()
+    known = [bindings.get(children[a].role if a in children else a) for a in logs.emitters]
+    addresses = list(dict.fromkeys(b.address for b in known if b is not None))
+    kind = np.array([-1 if b is None else addresses.index(b.address) for b in known], np.int64)
+    selectors, selector = _selectors(logs)
+    code = kind[logs.address] * len(selectors) + selector
     order = np.argsort(code, kind="stable")
-    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    starts = np.flatnonzero(np.diff(code[order], prepend=np.iinfo(np.int64).min))
     for rows in np.split(order, starts[1:]):
-        a, s = divmod(int(code[rows[0]]), width)
-        address = addresses.dictionary[a].as_py()
-        address = address if address in bindings else address.lower()
-        binding = bindings.get(address)
-        if binding is None:
+        a = kind[logs.address[rows[0]]]
+        if a < 0:
             continue
-        known = binding.interface.by_selector()
-        event = known.get(selectors.dictionary[s].as_py().lower()) or known.get("")
-        yield address, event, rows
+        events = bindings[addresses[a]].interface.by_selector()
+        yield addresses[a], events.get(selectors[selector[rows[0]]]) or events.get(""), rows
+
+
+def _selectors(logs: EvmLogs) -> tuple[list[str], Rows]:
+    """The first topics that there are ("" for none), and each log's place among them."""
+    has = logs.topics[:, 0] >= 0
+    lower = window(logs.text, logs.topics[has, 0], HASH) | np.uint8(0x20)
+    first = pa.Array.from_buffers(pa.binary(HASH), len(lower), [None, pa.py_buffer(lower)])
+    coded = first.dictionary_encode()
+    selector = np.zeros(len(logs), np.int64)
+    selector[has] = coded.indices.to_numpy() + 1
+    return ["", *(s.decode("ascii") for s in coded.dictionary.to_pylist())], selector
 
 
 def columns(raw: RawRange, event: Event, table: EventTable, rows: Rows) -> dict[str, pa.Array]:
     """The event's fields for ``rows``, each in its table's column type."""
     logs = raw.events
     assert isinstance(logs, EvmLogs)
-    topics = picked(logs.topics, rows)
+    topics = logs.topics[rows]
     first = 1 if event.selector else 0
-    indexed = [f for f in event.fields if f.indexed]
-    wanted = first + len(indexed)
-    counts = list(map(len, topics))
-    if set(counts) != {wanted}:
-        i, found = next((i, n) for i, n in enumerate(counts) if n != wanted)
-        raise mismatch(raw, int(rows[i]), event, f"{found} topics, not {wanted}")
-    words = list(zip(*topics, strict=True))
-    body = _Body(raw, event, rows, picked(logs.data, rows))
+    wanted = first + sum(f.indexed for f in event.fields)
+    counts = (topics >= 0).sum(axis=1)
+    if (counts != wanted).any():
+        i = int((counts != wanted).argmax())
+        raise mismatch(raw, int(rows[i]), event, f"{counts[i]} topics, not {wanted}")
+    body = _Body(raw, event, rows, logs)
     result: dict[str, pa.Array] = {}
     try:
         head = 0
         topic = first
         for field in event.fields:
             if field.indexed:
-                digits = _digits(words[topic], 64)
+                digits = window(logs.text, topics[:, topic] + 2, HASH - 2)
                 topic += 1
                 result |= _static(field, table, digits)
             elif field.kind == "json":
@@ -118,41 +123,30 @@ def _static(field: Field, table: EventTable, digits: col.Bytes) -> dict[str, pa.
 
 
 class _Body:
-    """The data of all rows: as one matrix where every row has the same length, else as one
-    buffer with the rows' starts."""
+    """The data of all rows, where the node's answer has it."""
 
-    def __init__(self, raw: RawRange, event: Event, rows: Rows, data: list[str]) -> None:
-        self.raw, self.event, self.rows, self.data = raw, event, rows, data
-        joined = np.frombuffer("".join(data).encode("ascii"), np.uint8)
-        size = len(data[0]) if data else 2
-        self.lengths = np.full(len(data), size, np.int64)
-        if len(set(map(len, data))) > 1:
-            self.lengths = np.fromiter(map(len, data), np.int64, len(data))
-        odd = (self.lengths % 2 == 1) | (self.lengths < 2)
+    def __init__(self, raw: RawRange, event: Event, rows: Rows, logs: EvmLogs) -> None:
+        self.raw, self.event, self.rows, self.text = raw, event, rows, logs.text
+        self.starts, self.lengths = logs.data[rows], logs.size[rows]
+        odd = self.lengths % 2 == 1
         if odd.any():
             raise mismatch(raw, int(rows[odd.argmax()]), event, "its data is not whole bytes")
-        self.ascii = joined
-        self.starts = np.cumsum(self.lengths) - self.lengths
-        self.matrix = joined.reshape(-1, size) if not (self.lengths != size).any() else None
 
     def digits(self, head: int) -> col.Bytes:
         """(n, 64) hex digits of the word at byte ``head`` of each row."""
         at = 2 + 2 * head
         self._refuse(self.lengths < at + 64)
-        if self.matrix is not None:
-            return self.matrix[:, at : at + 64]
-        return col.window(self.ascii, self.starts + at, 64)
+        return window(self.text, self.starts + at, 64)
 
     def dynamic(self, field: Field, head: int) -> pa.Array:
         """A string or bytes, whose word at ``head`` points to its length and content."""
         pointers = self._uint(self.digits(head))
         content = (self.lengths - 2) // 2
         self._refuse((pointers < 0) | (pointers + 32 > content))
-        at = self.starts + 2 + 2 * pointers
-        sizes = self._uint(col.window(self.ascii, at, 64))
+        sizes = self._uint(window(self.text, self.starts + 2 + 2 * pointers, 64))
         self._refuse((sizes < 0) | (pointers + 32 + sizes > content))
-        flat = self._flat()
-        starts = (at - 2 * (np.arange(len(at)) + 1)) // 2 + 32
+        flat, begins = self._content
+        starts = begins[:-1] + pointers + 32
         if field.kind == "string":
             return col.texts(flat, starts, sizes)
         return col.hex_texts(flat, starts, sizes)
@@ -170,9 +164,10 @@ class _Body:
         kinds = [_STRING.sub("bytes", kind) for kind in kinds]
         at = dynamic.index(field)
         found: list[str] = []
-        for i, data in enumerate(self.data):
+        flat, begins = self._content
+        for i, (a, b) in enumerate(pairwise(begins.tolist())):
             try:
-                values = decode_abi(kinds, bytes.fromhex(data[2:]), strict=False)
+                values = decode_abi(kinds, flat[a:b].tobytes(), strict=False)
             except Exception as error:
                 raise mismatch(self.raw, int(self.rows[i]), self.event, str(error)) from None
             found.append(orjson.dumps(_jsonable(values[at], field.source)).decode())
@@ -193,21 +188,20 @@ class _Body:
         value = col.int64s(words[:, 24:], signed=False)
         return np.where(words[:, :28].any(axis=1) | (value >= 1 << 31), -1, value)
 
-    def _flat(self) -> col.Bytes:
+    @cached_property
+    def _content(self) -> tuple[col.Bytes, Rows]:
+        """The data of all rows as bytes, end to end, and where each begins and the last ends."""
+        digits, offsets = col.segments(self.text, self.starts + 2, self.lengths - 2)
         try:
-            return np.frombuffer(unhexlify("".join([d[2:] for d in self.data])), np.uint8)
+            flat = unhexlify(digits.tobytes())
         except Error:
             raise mismatch(self.raw, int(self.rows[0]), self.event, "not hex") from None
+        return np.frombuffer(flat, np.uint8), offsets.astype(np.int64) // 2
 
     def _refuse(self, short: NDArray[np.bool_]) -> None:
         if short.any():
             row = int(self.rows[short.argmax()])
             raise mismatch(self.raw, row, self.event, "its data ends too early")
-
-
-def _digits(words: Sequence[str], width: int) -> col.Bytes:
-    """0x-hex strings of one length → (n, width) ASCII digits."""
-    return np.frombuffer("".join(words).encode("ascii"), np.uint8).reshape(-1, width + 2)[:, 2:]
 
 
 def _zero(part: NDArray[np.uint8], zero: int = 0x30) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,11 @@ from indexer.rpc.faults import classify
 Call = tuple[str, Sequence[Any]]
 """A method and its parameters."""
 
-Shapes = Mapping[str, Any]
-"""Method → the type that its result is read into, as msgspec knows types.
+Shapes = Mapping[str, Callable[[msgspec.Raw], Any]]
+"""Method → what reads the JSON of its result, or raises msgspec.DecodeError.
 
-What the type doesn't name is skipped without making an object of it. A method that isn't here
-gives plain Python values.
+Made for decoders of structs: what those don't name is skipped without making an object of it. A
+method that isn't here gives plain Python values.
 """
 
 
@@ -46,8 +46,8 @@ class Reader:
     """Reads answers into ``shapes``."""
 
     def __init__(self, shapes: Shapes) -> None:
-        self._decoders = {m: msgspec.json.Decoder(shape) for m, shape in shapes.items()}
-        self._any = msgspec.json.Decoder()
+        self._shapes = shapes
+        self._any = msgspec.json.Decoder().decode
 
     def replies(
         self, calls: Sequence[Call], ids: list[int], raw: bytes, status: int, after: float | None
@@ -102,7 +102,7 @@ class Reader:
 
     def _result(self, result: msgspec.Raw, method: str) -> Reply:
         try:
-            return Reply(self._decoders.get(method, self._any).decode(result), None)
+            return Reply(self._shapes.get(method, self._any)(result), None)
         except msgspec.DecodeError as error:
             text = f"its result doesn't have the form that is documented ({error})"
             return Reply(None, Fault(Kind.TRANSIENT, None, text))

@@ -37,9 +37,9 @@ async def test_finalized_range_has_logs_in_order_and_headers_of_their_blocks(his
     assert isinstance(logs, EvmLogs)
     assert logs.height.tolist() == [4] * 4 + [6] * 6 + [8] * 8
     assert logs.log_index.tolist() == [*range(4), *range(6), *range(8)]
-    assert logs.data[:4] == [f"0x{n:064x}" for n in (4, 3, 2, 1)]
-    assert {t[0] for t in logs.topics} == {TOPIC}
-    assert set(logs.address) == {address}
+    assert [logs.log(i).data for i in range(4)] == [f"0x{n:064x}" for n in (4, 3, 2, 1)]
+    assert {logs.log(i).topics[0] for i in range(len(logs))} == {TOPIC}
+    assert logs.emitters == (address,)
     assert got.blocks.height.tolist() == [4, 6, 8, 9]
     for i, height in enumerate((4, 6, 8, 9)):
         block = anvil.call("eth_getBlockByNumber", hex(height), False)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from indexer.chains.raw import Blocks, EvmLogs, RawRange
+from indexer.chains.raw import Blocks, RawRange, SolanaEvents
 from indexer.chains.stream import Width, gathered, in_order
 from indexer.errors import Retryable
 
@@ -41,7 +41,7 @@ class Node:
         self.most_held = max(self.most_held, self.held)
         heights = np.zeros(n, np.int64)
         blocks = Blocks(NONE, [], [], NONE, NONE)
-        logs = EvmLogs(heights, heights, [""] * n, [""] * n, [[]] * n, [""] * n)
+        logs = SolanaEvents(heights, heights, [""] * n, [""] * n, [b""] * n)
         return RawRange("x", first, last, blocks, logs, True, nbytes=n * 100)
 
 

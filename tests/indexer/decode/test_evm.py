@@ -12,7 +12,8 @@ from eth_abi.abi import encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.chains.raw import Blocks, EvmLogs, RawRange
+from indexer.chains.evm_json import LogObject, written
+from indexer.chains.raw import Blocks, RawRange
 from indexer.config import Chain, Config, Database, Program
 from indexer.decode.batch import Batch, decode
 from indexer.decode.schema import Schema, schema
@@ -58,13 +59,11 @@ def raw(logs: list[tuple[list[str], str]], address: str = ADDRESS) -> RawRange:
     n = len(logs)
     heights = np.arange(7, 7 + n, dtype=np.int64)
     blocks = Blocks(heights, ["0x1"] * n, ["0x0"] * n, heights - 1, heights * 100)
-    events = EvmLogs(
-        heights,
-        np.zeros(n, np.int64),
-        [f"0x{i:064x}" for i in range(n)],
-        [address] * n,
-        [t for t, _ in logs],
-        [d for _, d in logs],
+    events = written(
+        [
+            LogObject(address, topics, data, hex(7 + i), "0x" + "1" * 64, f"0x{i:064x}", "0x0")
+            for i, (topics, data) in enumerate(logs)
+        ]
     )
     return RawRange("anvil", 7, 6 + n, blocks, events, True)
 

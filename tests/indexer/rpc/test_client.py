@@ -398,17 +398,20 @@ class Point(msgspec.Struct):
     y: int
 
 
+POINT = msgspec.json.Decoder(Point).decode
+
+
 async def test_results_are_read_into_their_shapes_and_the_rest_is_skipped(node: Any) -> None:
     node.answers |= {"point": {"x": 1, "z": "skipped", "y": 2}, "other": {"x": 1}}
-    async with Rpc([node.url], shapes={"point": Point}) as rpc:
+    async with Rpc([node.url], shapes={"point": POINT}) as rpc:
         assert await rpc.batch([("point", []), ("other", [])]) == [Point(1, 2), {"x": 1}]
 
 
 async def test_a_result_of_another_shape_is_asked_for_elsewhere(node: Any, other: Any) -> None:
     node.answers["point"] = {"x": 1}
     other.answers["point"] = {"x": 1, "y": 2}
-    async with Rpc([node.url, other.url], shapes={"point": Point}) as rpc:
+    async with Rpc([node.url, other.url], shapes={"point": POINT}) as rpc:
         assert await rpc.call("point") == Point(1, 2)
-    async with Rpc([node.url], shapes={"point": Point}, attempts=1) as rpc:
+    async with Rpc([node.url], shapes={"point": POINT}, attempts=1) as rpc:
         with pytest.raises(NodeRetryable, match="missing required field `y`"):
             await rpc.call("point")
