@@ -18,3 +18,30 @@ def window(flat: Bytes, starts: NDArray[np.int64], width: int) -> Bytes:
         return np.empty((len(starts), width), np.uint8)
     pieces = np.ndarray((max(0, len(flat) - width + 1),), f"V{width}", flat, strides=(1,))
     return pieces[starts].view(np.uint8).reshape(len(starts), width)
+
+
+def put(out: Bytes, starts: NDArray[np.int64], pieces: Bytes) -> None:
+    """Writes row i of ``pieces`` (n, width) into the contiguous ``out`` from ``starts[i]`` on."""
+    n, width = pieces.shape
+    if not n or not width:
+        return
+    places = np.ndarray((max(0, len(out) - width + 1),), f"V{width}", out, strides=(1,))
+    places[starts] = np.ascontiguousarray(pieces).view(f"V{width}")[:, 0]
+
+
+def move(
+    flat: Bytes,
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    out: Bytes,
+    into: NDArray[np.int64],
+) -> None:
+    """Copies ``lengths[i]`` bytes from ``flat[starts[i]]`` on to ``out[into[i]]`` on.
+
+    All pieces of one length at once: names, keys and numbers have few.
+    """
+    order = np.argsort(lengths, kind="stable")
+    steps = np.flatnonzero(np.diff(lengths[order], prepend=-1))
+    for rows in np.split(order, steps[1:]):
+        if len(rows):
+            put(out, into[rows], window(flat, starts[rows], int(lengths[rows[0]])))

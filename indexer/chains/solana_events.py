@@ -31,11 +31,13 @@ LOG_ORDINAL = 64
 _DISCRIMINATOR = 8
 _DATA = "Program data: "
 _TRUNCATED = "Log truncated"
-_TELLING = (b"null", _DATA.encode(), _TRUNCATED.encode(), b"\\u")
-"""What the JSON of a log holds that may matter: no log, an event, an end before the end, or
-letters that are escaped."""
+_DATA_JSON, _TRUNCATED_JSON = _DATA.encode(), _TRUNCATED.encode()
+_ESCAPE = b"\\u"
 _LINES = msgspec.json.Decoder(list[str] | None)
 _ALL_EVENTS = Emits()
+
+_Found = tuple[int, int, str, str, "str | bytes", "list[str] | None"]
+"""Height, ordinal, transaction, program, data (base58, or bytes), an instruction's accounts."""
 
 
 def event_authority(program: str) -> str:
@@ -57,12 +59,7 @@ class Collector:
     where: str
     programs: Mapping[str, tuple[str, int]]
     emits: Mapping[str, Emits] = field(default_factory=dict[str, Emits])
-    _height: list[int] = field(default_factory=list[int])
-    _ordinal: list[int] = field(default_factory=list[int])
-    _tx: list[str] = field(default_factory=list[str])
-    _program: list[str] = field(default_factory=list[str])
-    _data: list[str | bytes] = field(default_factory=list["str | bytes"])
-    _accounts: list[list[str] | None] = field(default_factory=list["list[str] | None"])
+    _found: list[_Found] = field(default_factory=list["_Found"])
 
     def block(self, height: int, transactions: Sequence[Transaction]) -> None:
         """Adds a block's events; the index of a transaction is its place in the list."""
@@ -113,7 +110,9 @@ class Collector:
                 if instruction.program_id_index == called:
                     accounts = [keys[i] for i in instruction.accounts]
                     place = index << 10 | ordinal
-                    self._add(height, place, signature, program, instruction.data, accounts)
+                    self._found.append(
+                        (height, place, signature, program, instruction.data, accounts)
+                    )
                 ordinal += 1
 
     def _emitted(
@@ -136,19 +135,22 @@ class Collector:
         # Whoever sends the transaction chooses its accounts and can fill its log; only the
         # program can call itself with the authority's signature.
         by_cpi = False
-        if authority in keys and inner:
+        if inner and authority in keys:
             called, only = keys.index(program), [keys.index(authority)]
             before = 0
             for group in sorted(inner, key=_outer_index) if len(inner) > 1 else inner:
-                first = group.index + before + 1
-                before += len(group.instructions)
-                for k, instruction in enumerate(group.instructions):
+                place = group.index + before
+                for instruction in group.instructions:
+                    place += 1
                     if instruction.program_id_index == called and instruction.accounts == only:
                         by_cpi = True
-                        self._add(height, index << 10 | first + k, signature, program,
-                                  instruction.data)  # fmt: skip
+                        self._found.append((height, index << 10 | place, signature, program,
+                                            instruction.data, None))  # fmt: skip
+                before += len(group.instructions)
         text = bytes(meta.log_messages)
-        if not any(sign in text for sign in _TELLING):
+        if not (
+            _DATA_JSON in text or _TRUNCATED_JSON in text or text == b"null" or _ESCAPE in text
+        ):
             return
         logs = _LINES.decode(text)
         if logs is None:
@@ -174,8 +176,8 @@ class Collector:
             if line.startswith(_DATA):
                 line_index += 1
                 if stack and stack[-1] == program and " " not in (text := line[len(_DATA) :]):
-                    self._add(height, index << 10 | LOG_ORDINAL + line_index, signature, program,
-                              _base64(text))  # fmt: skip
+                    self._found.append((height, index << 10 | LOG_ORDINAL + line_index, signature,
+                                        program, _base64(text), None))  # fmt: skip
             elif line.startswith("Program ") and not line.startswith("Program log: "):
                 word = line.split(" ", 3)
                 if len(word) < 3:
@@ -185,50 +187,33 @@ class Collector:
                 elif word[2] in ("success", "failed:", "failed") and stack:
                     stack.pop()
 
-    def _add(
-        self,
-        height: int,
-        ordinal: int,
-        tx: str,
-        program: str,
-        data: str | bytes,
-        accounts: list[str] | None = None,
-    ) -> None:
-        self._height.append(height)
-        self._ordinal.append(ordinal)
-        self._tx.append(tx)
-        self._program.append(program)
-        self._data.append(data)
-        self._accounts.append(accounts)
-
     def __len__(self) -> int:
         """Events gathered, before decoding throws out what is none."""
-        return len(self._height)
+        return len(self._found)
 
     def events(self) -> SolanaEvents:
         """The columns, ordered by (height, ordinal)."""
-        decoded = iter(base58.decode([d for d in self._data if isinstance(d, str)]))
+        found = self._found
+        decoded = iter(base58.decode([f[4] for f in found if isinstance(f[4], str)]))
         payload = [
-            d if isinstance(d, bytes)
+            data if isinstance(data, bytes)
             else _payload(next(decoded)) if accounts is None
             else self._instruction(next(decoded), accounts, program)
-            for d, accounts, program in zip(
-                self._data, self._accounts, self._program, strict=True
-            )
+            for _, _, _, program, data, accounts in found
         ]  # fmt: skip
         keep = [
             i for i, p in enumerate(payload) if p is not None and len(p) >= _DISCRIMINATOR
         ]  # fmt: skip
-        height = np.array(self._height, np.int64)
-        ordinal = np.array(self._ordinal, np.int64)
+        height = np.array([f[0] for f in found], np.int64)
+        ordinal = np.array([f[1] for f in found], np.int64)
         rows = np.array(keep, np.int64)
         order = rows[np.lexsort((ordinal[rows], height[rows]))]
         picked = order.tolist()
         return SolanaEvents(
             height[order],
             ordinal[order],
-            [self._tx[i] for i in picked],
-            [self._program[i] for i in picked],
+            [found[i][2] for i in picked],
+            [found[i][3] for i in picked],
             [payload[i] or b"" for i in picked],
         )
 

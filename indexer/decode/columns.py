@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,15 @@ def fixed_text(text: Bytes) -> pa.Array:
 
 def pubkeys(keys: Bytes) -> pa.Array:
     """(n, 32) bytes → base58, computed once for each different key."""
-    rows = np.ascontiguousarray(keys).view("V32")[:, 0]
-    different, inverse = np.unique(rows, return_inverse=True)
+    coded = _fixed(keys, pa.binary(32)).dictionary_encode()
+    return pa.array(map(_base58, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+
+
+@lru_cache(1 << 16)
+def _base58(key: bytes) -> str:
     from based58 import b58encode
 
-    text = pa.array([b58encode(k.tobytes()).decode() for k in different], pa.string())
-    return text.take(pa.array(inverse))
+    return b58encode(key).decode()
 
 
 def texts(flat: Bytes, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> pa.Array:
@@ -161,8 +165,9 @@ def segments(
     """The pieces end to end, and where each begins and the last ends."""
     offsets = np.zeros(len(starts) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
-    index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-    return flat[index], offsets
+    out = np.empty(offsets[-1], np.uint8)
+    windows.move(flat, starts, lengths, out, offsets[:-1].astype(np.int64))
+    return out, offsets
 
 
 def _fixed(rows: Bytes, kind: Any) -> pa.Array:

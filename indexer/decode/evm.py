@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from indexer.chains.raw import HASH, EvmLogs, RawRange
 from indexer.chains.watch import Child
 from indexer.decode import columns as col
+from indexer.decode.abi import canonical
 from indexer.decode.batch import mismatch
 from indexer.decode.interface import Event, Field
 from indexer.decode.schema import Binding, EventTable
@@ -154,12 +155,9 @@ class _Body:
     def json(self, field: Field) -> pa.Array:
         """A composite, row by row, as JSON: the price of types that have no column."""
         from eth_abi.abi import decode as decode_abi
-        from eth_utils.abi import collapse_if_tuple
 
         dynamic = [f for f in self.event.fields if not f.indexed]
-        kinds = [
-            collapse_if_tuple(f.source) if isinstance(f.source, dict) else f.source for f in dynamic
-        ]
+        kinds = [canonical(f.source) if isinstance(f.source, dict) else f.source for f in dynamic]
         # a string may hold any bytes: eth_abi would refuse those that are no UTF-8
         kinds = [_STRING.sub("bytes", kind) for kind in kinds]
         at = dynamic.index(field)
@@ -213,9 +211,8 @@ def _zero(part: NDArray[np.uint8], zero: int = 0x30) -> None:
 def head_size(entry: Any) -> int:
     """Bytes that a composite takes in the head: 32 for a pointer, else all of it."""
     from eth_abi.registry import registry
-    from eth_utils.abi import collapse_if_tuple
 
-    kind = collapse_if_tuple(entry) if isinstance(entry, dict) else entry
+    kind = canonical(entry) if isinstance(entry, dict) else entry
     decoder = registry.get_decoder(kind)
     if getattr(decoder, "is_dynamic", False):
         return 32

@@ -71,15 +71,25 @@ def partial(fold: BoundFold, source: Source, dialect: Dialect) -> str:
             aggregates.append(f"coalesce(sum({q}), 0) AS {q}")
         elif c.op in ("min", "max"):
             aggregates.append(f"{c.op}({q}) AS {q}")
+    # what only other tables give is null, without a look for it
+    live = {c.group for c in fold.columns if any(t in tables for t, _ in c.arms)}
     joins = [
         f"LEFT JOIN e AS e{c.group} ON e{c.group}.chain = g.chain "
         f"AND e{c.group}.pos = g.{_position(c)}"
         for c in groups.values()
+        if c.group in live
     ]
     selected = ["g.chain"]
-    picked = {c.name: f"e{c.group}" for c in fold.columns if c.group >= 0}
+    group = {c.name: c.group for c in fold.columns if c.group >= 0}
     for column in storage(fold):
-        selected.append(f"{picked.get(column.name, 'g')}.{quote(column.name)}")
+        q = quote(column.name)
+        if column.name not in group:
+            selected.append(f"g.{q}")
+        elif group[column.name] in live:
+            selected.append(f"e{group[column.name]}.{q}")
+        else:
+            kind = column_type(column.type, dialect).removesuffix(_COLLATION)
+            selected.append(f"CAST(NULL AS {kind}) AS {q}")
     materialized = "MATERIALIZED " if dialect == "postgres" else ""
     return (
         f"WITH e AS {materialized}({' UNION ALL '.join(arms)}), "

@@ -15,18 +15,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexer.decode.types import Column, Type
+from indexer.windows import Bytes, move, put
 
-Bytes = NDArray[np.uint8]
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
+_BASE = 10_000
 _EPOCH_2000 = 946_684_800_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    """(n, 4 + width): each value with its length before it."""
+    """(n, width): values of one length."""
 
-    cells: Bytes
+    values: Bytes
+
+    @property
+    def width(self) -> int:
+        return self.values.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,56 +44,62 @@ class _Variable:
     prefix: bytes = b""
 
 
-def rows(table: pa.Table, columns: Sequence[Column], chain: str) -> bytes:
+def rows(table: pa.Table, columns: Sequence[Column], chain: str) -> memoryview:
     """The body of a COPY of (``chain``, *``columns``): no header, no trailer."""
     n = len(table)
     name = np.frombuffer(chain.encode(), np.uint8)
-    cells: list[_Fixed | _Variable] = [_fixed(np.broadcast_to(name, (n, len(name))))]
+    cells: list[_Fixed | _Variable] = [_Fixed(np.broadcast_to(name, (n, len(name))))]
     for column in columns:
         cells.append(_column(table.column(column.name), column.type))
-    if all(isinstance(c, _Fixed) for c in cells):
-        fixed = [c.cells for c in cells if isinstance(c, _Fixed)]
-        out = np.empty((n, 2 + sum(c.shape[1] for c in fixed)), np.uint8)
-        out[:, :2] = (len(cells) >> 8, len(cells) & 255)
-        at = 2
-        for c in fixed:
-            out[:, at : at + c.shape[1]] = c
-            at += c.shape[1]
-        return out.tobytes()
-    return _scatter(n, cells)
+    fixed = [c for c in cells if isinstance(c, _Fixed)]
+    return (_table(n, fixed) if len(fixed) == len(cells) else _ragged(n, cells)).data
 
 
-def _scatter(n: int, cells: list[_Fixed | _Variable]) -> bytes:
+def _table(n: int, cells: list[_Fixed]) -> Bytes:
+    """Rows of one length."""
+    out = np.empty((n, 2 + sum(4 + c.width for c in cells)), np.uint8)
+    out[:, :2] = _big_endian(len(cells), 2)
+    at = 2
+    for c in cells:
+        out[:, at : at + 4] = _big_endian(c.width, 4)
+        out[:, at + 4 : at + 4 + c.width] = c.values
+        at += 4 + c.width
+    return out.reshape(-1)
+
+
+def _ragged(n: int, cells: list[_Fixed | _Variable]) -> Bytes:
+    """Rows of any length."""
     sizes: list[NDArray[np.int64]] = []
     for c in cells:
         if isinstance(c, _Fixed):
-            sizes.append(np.full(n, c.cells.shape[1], np.int64))
+            sizes.append(np.full(n, c.width, np.int64))
         else:
-            length = np.diff(c.offsets) + len(c.prefix)
-            sizes.append(4 + np.where(c.valid, length, 0))
-    row_sizes = 2 + np.sum(sizes, axis=0)
+            sizes.append(np.where(c.valid, np.diff(c.offsets) + len(c.prefix), 0))
+    row_sizes = 2 + 4 * len(cells) + np.sum(sizes, axis=0)
     at = np.cumsum(row_sizes) - row_sizes
     out = np.empty(int(row_sizes.sum()), np.uint8)
-    out[at] = len(cells) >> 8
-    out[at + 1] = len(cells) & 255
+    put(out, at, np.broadcast_to(_big_endian(len(cells), 2), (n, 2)))
     at = at + 2
     for c, size in zip(cells, sizes, strict=True):
         if isinstance(c, _Fixed):
-            out[at[:, None] + np.arange(c.cells.shape[1])] = c.cells
+            put(out, at, np.broadcast_to(_big_endian(c.width, 4), (n, 4)))
+            put(out, at + 4, c.values)
         else:
-            lengths = np.where(c.valid, size - 4, -1)
-            out[at[:, None] + np.arange(4)] = lengths.astype(">i4").view(np.uint8).reshape(-1, 4)
+            lengths = np.where(c.valid, size, -1)
+            put(out, at, lengths.astype(">i4").view(np.uint8).reshape(-1, 4))
             into = at + 4
-            for i, byte in enumerate(c.prefix):
-                out[into[c.valid] + i] = byte
-            into = into + len(c.prefix)
-            counts = np.where(c.valid, np.diff(c.offsets), 0)
-            shift = np.repeat(into - np.cumsum(counts) + counts, counts)
-            source = np.repeat(c.offsets[:-1] - np.cumsum(counts) + counts, counts)
-            steps = np.arange(int(counts.sum()))
-            out[shift + steps] = c.data[source + steps]
-        at = at + size
-    return out.tobytes()
+            if c.prefix:
+                there = into[c.valid]
+                prefix = np.frombuffer(c.prefix, np.uint8)
+                put(out, there, np.broadcast_to(prefix, (len(there), len(prefix))))
+            move(c.data, c.offsets[:-1], np.maximum(size - len(c.prefix), 0), out,
+                 into + len(c.prefix))  # fmt: skip
+        at = at + 4 + size
+    return out
+
+
+def _big_endian(value: int, size: int) -> Bytes:
+    return np.frombuffer(value.to_bytes(size, "big"), np.uint8)
 
 
 def _column(chunked: pa.ChunkedArray, kind: Type) -> _Fixed | _Variable:
@@ -99,7 +110,7 @@ def _column(chunked: pa.ChunkedArray, kind: Type) -> _Fixed | _Variable:
         return _text(array, b"\x01" if kind is Type.JSON else b"")
     payload = _values(array, kind)
     if not array.null_count:
-        return _fixed(payload)
+        return _Fixed(payload)
     n, width = payload.shape
     return _Variable(
         np.ascontiguousarray(payload).reshape(-1),
@@ -137,32 +148,36 @@ def _numeric(array: pa.Array, kind: Type) -> Bytes:
     groups = _digit_groups(limbs)
     n, count = groups.shape
     out = np.empty((n, 8 + 2 * count), np.uint8)
-    out[:, 0:2] = (0, count)
-    out[:, 2:4] = (0, count - 1)
+    out[:, :4] = (0, count, 0, count - 1)
     out[:, 4] = np.where(negative, 0x40, 0)
     out[:, 5:8] = 0
     out[:, 8:] = groups.astype(">u2").view(np.uint8).reshape(n, -1)
     return out
 
 
-def _digit_groups(limbs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(n, L) little-endian 32-bit limbs → (n, D) base-10,000 digits, the highest first."""
-    base = np.uint64(10_000)
+def _digit_groups(limbs: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """(n, L) little-endian 32-bit limbs → (n, D) base-10,000 digits, the highest first: as many
+    as the largest value has."""
     n, size = limbs.shape
     if not limbs[:, 2:].any():
         rest = limbs[:, 0] | (limbs[:, 1] << np.uint64(32))
-        out = np.empty((n, 5), np.uint64)
-        for d in range(4, -1, -1):
-            rest, out[:, d] = np.divmod(rest, base)
+        largest = int(rest.max(initial=0))
+        if largest < 1 << 32:
+            rest = rest.astype(np.uint32)  # several times faster to divide
+        out = np.empty((n, max(1, -(-len(str(largest)) // 4))), np.uint16)
+        for d in range(out.shape[1] - 1, -1, -1):
+            above = rest // _BASE
+            out[:, d] = rest - above * _BASE
+            rest = above
         return out
     count = -(-size * 963 // 400)  # log10(2^32) / 4 digits a limb, rounded up
-    out = np.empty((n, count), np.uint64)
+    out = np.empty((n, count), np.uint16)
     rest = limbs.copy()
     for d in range(count - 1, -1, -1):
         carry = np.zeros(n, np.uint64)
         for limb in range(size - 1, -1, -1):
             value = (carry << np.uint64(32)) | rest[:, limb]
-            rest[:, limb], carry = np.divmod(value, base)
+            rest[:, limb], carry = np.divmod(value, np.uint64(_BASE))
         out[:, d] = carry
     return out
 
@@ -184,16 +199,8 @@ def _text(array: pa.Array, prefix: bytes) -> _Fixed | _Variable:
     if n and not array.null_count and not prefix:
         lengths = np.diff(offsets)
         if (lengths == lengths[0]).all():
-            return _fixed(data[offsets[0] : offsets[-1]].reshape(n, int(lengths[0])))
+            return _Fixed(data[offsets[0] : offsets[-1]].reshape(n, int(lengths[0])))
     return _Variable(data, offsets.astype(np.int64), _valid(array), prefix)
-
-
-def _fixed(payload: Bytes) -> _Fixed:
-    n, width = payload.shape
-    cells = np.empty((n, 4 + width), np.uint8)
-    cells[:, :4] = np.frombuffer(np.array([width], ">i4").tobytes(), np.uint8)
-    cells[:, 4:] = payload
-    return _Fixed(cells)
 
 
 def _valid(array: pa.Array) -> NDArray[np.bool_]:
