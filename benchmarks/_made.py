@@ -55,7 +55,7 @@ class Made:
         sources = self.store.sources_on("made")
         for first in range(0, blocks, at_once):
             batch = self.batch(min(at_once, blocks - first), per_block, markets, final=True)
-            writer.write(self.connection, self.store.log, batch, sources)
+            writer.write(self.connection, writer.prepare(self.store.log, batch), sources)
 
     def head(self) -> None:
         """Makes the head row at the last height, as following begins, with undo's indexes."""
@@ -72,8 +72,8 @@ class Made:
         """Writes the next ``blocks`` as the head writer does, in one range."""
         final, batch = self.height, self.batch(blocks, per_block, markets, final=False)
         writer.write_head(
-            self.connection, self.store.log, batch, self.store.sources_on("made"),
-            finalized=final, latest=batch.last,
+            self.connection, writer.prepare(self.store.log, batch),
+            self.store.sources_on("made"), finalized=final, latest=batch.last,
         )  # fmt: skip
 
     def batch(self, blocks: int, per_block: int, markets: range, *, final: bool) -> Batch:

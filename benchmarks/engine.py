@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -23,7 +24,7 @@ import psycopg
 from indexer import config, ingest, store
 from indexer.chains.raw import RawRange
 from indexer.config import Database
-from indexer.decode.batch import Batch, decode
+from indexer.decode.batch import decode
 from indexer.decode.schema import schema
 from indexer.log import writer
 from indexer.log.database import serve
@@ -54,11 +55,11 @@ async def _ingest(configured: config.Config, ranges: list[RawRange]) -> float:
         log = opened.log_for(sources)
         with opened.connect("benchmark") as connection:
 
-            def write(batch: Batch) -> None:
-                writer.write(connection, log, batch, sources)
+            def write(prepared: writer.Prepared) -> None:
+                writer.write(connection, prepared, sources)
 
             started = time.perf_counter()
-            await ingest.pump(_replayed(ranges), opened.schema, write)
+            await ingest.pump(_replayed(ranges), opened.schema, partial(writer.prepare, log), write)
             return time.perf_counter() - started
 
 

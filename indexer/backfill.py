@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -121,11 +122,12 @@ async def _fill_level(
         mine = {a: c for a, c in children.items() if c.role in roles}
         used = own or ingest.reader(opened.config.chains[chain], opened.schema, sources, mine)
 
-        def write(batch: Batch) -> None:
+        def write(prepared: writer.Prepared) -> None:
             nonlocal heights, events
+            batch = prepared.batch
             with database.translated():
                 try:
-                    writer.write(connection, log, batch, sources)  # noqa: B023
+                    writer.write(connection, prepared, sources)  # noqa: B023
                 except ledger.AlreadyCovered:
                     return
             heights += (batch.last - batch.first + 1) * len(sources)  # noqa: B023
@@ -137,6 +139,7 @@ async def _fill_level(
             await ingest.pump(
                 used.stream(low, high, finalized=True),
                 opened.schema,
+                partial(writer.prepare, log),
                 write,
                 store.wanted(opened.schema, sources),
             )

@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from psycopg import Connection
 
@@ -21,7 +22,6 @@ from indexer.log.database import run
 from indexer.log.undo import undo
 from indexer.store import Store
 
-_T = TypeVar("_T")
 _POLL = 1.0  # seconds between looks at the tip when no subscription wakes us
 _LOCK_POLL = 0.5
 _ATTEMPTS_ONCE = 8
@@ -215,7 +215,7 @@ class _Head:
             self._know_children()
         if not self.of.once and self.of.until is None:
             # a batch job builds them only if it meets a reorg: bulk loads go faster without
-            await _whole(lambda: store.index_for_undo(self.connection))
+            await ingest.whole(lambda: store.index_for_undo(self.connection))
 
     async def _make_room(self, tip: Tip) -> None:
         """Goes back to a final height where a source lacks heights that aren't final yet.
@@ -300,16 +300,17 @@ class _Head:
         self._move(last, tip)
 
     async def _pump(self, tip: Tip, first: int, last: int, *, finalized: bool) -> None:
-        sources = self.of.store.sources_on(self.of.chain)
+        store = self.of.store
+        sources = store.sources_on(self.of.chain)
 
-        def write(batch: Batch) -> None:
+        def write(prepared: writer.Prepared) -> None:
+            batch = prepared.batch
             self._check_link(batch)
             with database.translated():
                 try:
                     writer.write_head(
                         self.connection,
-                        self.of.store.log,
-                        batch,
+                        prepared,
                         sources,
                         finalized=batch.last if batch.finalized else self.final,
                         latest=tip.latest,
@@ -327,7 +328,10 @@ class _Head:
             self._wrote(batch, last)
 
         await ingest.pump(
-            self.reader.stream(first, last, finalized=finalized), self.of.store.schema, write
+            self.reader.stream(first, last, finalized=finalized),
+            store.schema,
+            partial(writer.prepare, store.log),
+            write,
         )
 
     def _check_link(self, batch: Batch) -> None:
@@ -424,7 +428,7 @@ class _Head:
                     ancestor,
                 )
 
-        events = await _whole(work)
+        events = await ingest.whole(work)
         row = writer.head(self.connection, self.of.store.log, self.of.chain)
         assert row is not None
         self.height, self.hash, self.final = row
@@ -488,16 +492,6 @@ class _Head:
     def _wrote(self, batch: Batch, target: int) -> None:
         self.progressed.made = True
         self.of.wrote(batch, target)
-
-
-async def _whole(work: Callable[[], _T]) -> _T:
-    """``work`` in a thread; when we are cancelled meanwhile, its transaction still ends first."""
-    working = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(working)
-    finally:
-        if not working.done():
-            await asyncio.wait([working])
 
 
 class _Orphaned(Exception):

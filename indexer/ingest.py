@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from indexer.chains.evm import EvmReader
 from indexer.chains.raw import RawRange
@@ -21,6 +22,9 @@ from indexer.store import wanted
 
 _TOGETHER = 30_000
 """Events of one transaction beyond which waiting batches aren't joined: what memory allows."""
+_STORED = 2
+"""Batches on their way to the database: one prepared, one written."""
+_T = TypeVar("_T")
 
 
 def reader(
@@ -49,40 +53,75 @@ def reader(
 async def pump(
     ranges: AsyncGenerator[RawRange, None],
     schema: Schema,
-    write: Callable[[Batch], Any],
+    prepare: Callable[[Batch], _T],
+    write: Callable[[_T], Any],
     only: Container[tuple[str, str]] | None = None,
 ) -> None:
-    """Decodes every range and writes them in order.
+    """Decodes every range, prepares what is to be written, and writes in order.
 
-    Ranges that come while the writer is busy wait, and finalized ones among them go to it as one
-    batch: the further the database is behind, the less each event costs it.
+    One batch is prepared while the one before it is written. Ranges that come meanwhile wait, and
+    finalized ones among them go on as one batch: the further the database is behind, the less
+    each event costs it.
     """
     waiting: list[Batch] = []
-    writing: asyncio.Future[Any] | None = None
+    stored: deque[asyncio.Task[None]] = deque()
 
-    def start() -> asyncio.Future[Any]:
+    def store() -> None:
         count = _together(waiting)
         batch = joined(waiting[:count])
         del waiting[:count]
-        return asyncio.ensure_future(asyncio.to_thread(write, batch))
+        before = stored[-1] if stored else None
+        stored.append(asyncio.create_task(_store(batch, prepare, write, before)))
+
+    async def settle() -> None:
+        await asyncio.wait([stored[0]])
+        stored.popleft().result()
 
     try:
         async with aclosing(ranges):
             async for raw in ranges:
                 waiting.append(await asyncio.to_thread(decode, raw, schema, only))
                 del raw
-                if writing is not None and (writing.done() or _together(waiting) < len(waiting)):
-                    await asyncio.shield(writing)
-                    writing = None
-                if writing is None:
-                    writing = start()
-        while waiting or writing is not None:
-            if writing is not None:
-                await asyncio.shield(writing)
-            writing = start() if waiting else None
+                while stored and stored[0].done():
+                    await settle()
+                if len(stored) == _STORED and _together(waiting) < len(waiting):
+                    await settle()
+                if len(stored) < _STORED:
+                    store()
+        while waiting or stored:
+            if waiting and len(stored) < _STORED:
+                store()
+            else:
+                await settle()
     finally:
-        if writing is not None:  # a thread can't be cancelled: its transaction must end
-            await asyncio.wait([writing])
+        for task in stored:
+            task.cancel()
+        if stored:
+            await asyncio.wait(stored)
+
+
+async def _store(
+    batch: Batch,
+    prepare: Callable[[Batch], _T],
+    write: Callable[[_T], Any],
+    before: asyncio.Task[None] | None,
+) -> None:
+    """Prepares and writes a batch, after ``before`` has been written."""
+    prepared = await asyncio.to_thread(prepare, batch)
+    if before is not None:
+        await asyncio.wait([before])
+        before.result()
+    await whole(lambda: write(prepared))
+
+
+async def whole(work: Callable[[], _T]) -> _T:
+    """``work`` in a thread; when we are cancelled meanwhile, its transaction still ends first."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        if not working.done():
+            await asyncio.wait([working])
 
 
 def _together(waiting: Sequence[Batch]) -> int:

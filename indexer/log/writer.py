@@ -53,31 +53,66 @@ class Log:
         return f"{quote(self.into)}.{quote(name)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch and all that its write needs and no database gives: what stands in COPY, and each
+    fold's merge with its partial rows (None: Postgres makes them)."""
+
+    log: Log
+    batch: Batch
+    copies: tuple[_Copy, ...]
+    merges: tuple[tuple[Merge, _Copy | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    statement: str
+    body: memoryview
+
+
+def prepare(log: Log, batch: Batch) -> Prepared:
+    """Makes a batch ready to be written, while another is being written."""
+    copies = tuple(
+        _copy(log.table(name), log.schema.tables[name].all_columns, batch.chain, table)
+        for name, table in batch.tables.items()
+    )
+    merges: list[tuple[Merge, _Copy | None]] = []
+    for merge in log.merges:
+        if merge.tables.isdisjoint(batch.tables):
+            continue
+        rows = merge.partials(batch) if len(batch) >= _MANY else None
+        if rows is None:
+            merges.append((merge, None))
+        else:
+            merges.append((merge, _copy(merge.staging, merge.columns, batch.chain, rows)))
+    return Prepared(log, batch, copies, tuple(merges))
+
+
 def write(
-    connection: Connection[Any], log: Log, batch: Batch, sources: Sequence[ledger.Source]
+    connection: Connection[Any], prepared: Prepared, sources: Sequence[ledger.Source]
 ) -> None:
     """Stores a batch of finalized heights for ``sources``, whole or not at all.
 
     Raises AlreadyCovered where another writer was first.
     """
     with connection.transaction():
-        _store(connection, log, batch, sources)
+        _store(connection, prepared, sources)
 
 
 def write_head(
     connection: Connection[Any],
-    log: Log,
-    batch: Batch,
+    prepared: Prepared,
     sources: Sequence[ledger.Source],
     *,
     finalized: int,
     latest: int,
 ) -> None:
     """Stores the next range at the head, moves the head and writes the changes."""
+    log, batch = prepared.log, prepared.batch
     blocks = batch.blocks
     if not len(blocks):  # Solana: every slot of the range was skipped
         with connection.transaction():
-            _store(connection, log, batch, sources)
+            _store(connection, prepared, sources)
             run(
                 connection,
                 f"UPDATE {log.table('head')} SET height = %s, finalized = greatest(finalized, %s), "
@@ -86,7 +121,7 @@ def write_head(
             )
         return
     with connection.transaction():
-        _store(connection, log, batch, sources)
+        _store(connection, prepared, sources)
         run(
             connection,
             f"UPDATE {log.table('head')} SET height = %s, hash = %s, time = to_timestamp(%s), "
@@ -147,8 +182,9 @@ def _positions(batch: Batch) -> tuple[int, int]:
 
 
 def _store(
-    connection: Connection[Any], log: Log, batch: Batch, sources: Sequence[ledger.Source]
+    connection: Connection[Any], prepared: Prepared, sources: Sequence[ledger.Source]
 ) -> None:
+    log, batch = prepared.log, prepared.batch
     for source in sources:
         if batch.last >= source.start:
             first = max(batch.first, source.start)
@@ -156,9 +192,8 @@ def _store(
     _blocks(connection, log, batch)
     if not batch.tables:
         return
-    for name, table in batch.tables.items():
-        columns = log.schema.tables[name].all_columns
-        _copy(connection, log.table(name), columns, batch.chain, table)
+    for rows in prepared.copies:
+        _send(connection, rows)
     low, high = _positions(batch)
     values = {
         "chain": batch.chain,
@@ -166,27 +201,25 @@ def _store(
         "high": high,
         "addresses": batch.emitters(),
     }
-    for merge in log.merges:
-        if merge.tables.isdisjoint(batch.tables):
-            continue
-        rows = merge.partials(batch) if len(batch) >= _MANY else None
-        if rows is None:
+    for merge, partials in prepared.merges:
+        if partials is None:
             run(connection, merge.statement, values)
         else:
             run(connection, merge.stage)
-            _copy(connection, merge.staging, merge.columns, batch.chain, rows)
+            _send(connection, partials)
             run(connection, merge.absorb)
 
 
-def _copy(
-    connection: Connection[Any], into: str, columns: Sequence[Column], chain: str, rows: pa.Table
-) -> None:
+def _copy(into: str, columns: Sequence[Column], chain: str, rows: pa.Table) -> _Copy:
     names = ", ".join(["chain", *(quote(c.name) for c in columns)])
     statement = f"COPY {into} ({names}) FROM STDIN (FORMAT binary)"
-    body = copy.rows(rows, columns, chain)
-    with connection.cursor() as cursor, cursor.copy(statement) as stream:  # pyright: ignore
+    return _Copy(statement, copy.rows(rows, columns, chain))
+
+
+def _send(connection: Connection[Any], rows: _Copy) -> None:
+    with connection.cursor() as cursor, cursor.copy(rows.statement) as stream:  # pyright: ignore
         stream.write(copy.HEADER)
-        stream.write(body)
+        stream.write(rows.body)
         stream.write(copy.TRAILER)
 
 

@@ -91,6 +91,7 @@ async def reread(
                 await ingest.pump(
                     reader.stream(first, last, finalized=True),
                     store.schema,
+                    lambda batch: batch,
                     check,
                     wanted(store.schema, sources),
                 )

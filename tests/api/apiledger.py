@@ -103,8 +103,7 @@ class Ledger:
         batch = self._batch(chain, first, blocks)
         writer.write_head(
             self.connection,
-            self.store.log,
-            batch,
+            writer.prepare(self.store.log, batch),
             self.store.sources_on(chain),
             finalized=finalized,
             latest=last,
