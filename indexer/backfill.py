@@ -14,11 +14,10 @@ from psycopg import Connection
 from indexer import ingest, store
 from indexer.chains.reader import Reader
 from indexer.config import Config
-from indexer.decode.batch import Batch
 from indexer.errors import Fatal
 from indexer.log import database, ledger, writer
 
-Progress = Callable[[Batch], None]
+Progress = Callable[[writer.Prepared], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +123,15 @@ async def _fill_level(
 
         def write(prepared: writer.Prepared) -> None:
             nonlocal heights, events
-            batch = prepared.batch
             with database.translated():
                 try:
                     writer.write(connection, prepared, sources)  # noqa: B023
                 except ledger.AlreadyCovered:
                     return
-            heights += (batch.last - batch.first + 1) * len(sources)  # noqa: B023
-            events += len(batch)
+            heights += (prepared.last - prepared.first + 1) * len(sources)  # noqa: B023
+            events += prepared.events
             if progress is not None:
-                progress(batch)
+                progress(prepared)
 
         try:
             await ingest.pump(

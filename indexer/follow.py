@@ -15,7 +15,6 @@ from indexer import backfill, ingest
 from indexer.ancestor import common
 from indexer.chains.raw import Tip
 from indexer.chains.reader import Reader
-from indexer.decode.batch import Batch
 from indexer.errors import Fatal, Retryable
 from indexer.log import database, ledger, writer
 from indexer.log.database import run
@@ -154,8 +153,8 @@ class Follower:
                 progress=lambda b: self.wrote(b, last),
             )
 
-    def wrote(self, batch: Batch, target: int) -> None:
-        self.report(Wrote(self.chain, batch.first, batch.last, target, len(batch), batch.unknown))
+    def wrote(self, done: writer.Prepared, target: int) -> None:
+        self.report(Wrote(self.chain, done.first, done.last, target, done.events, done.unknown))
 
 
 @dataclass(slots=True)
@@ -304,28 +303,27 @@ class _Head:
         sources = store.sources_on(self.of.chain)
 
         def write(prepared: writer.Prepared) -> None:
-            batch = prepared.batch
-            self._check_link(batch)
+            self._check_link(prepared)
             with database.translated():
                 try:
                     writer.write_head(
                         self.connection,
                         prepared,
                         sources,
-                        finalized=batch.last if batch.finalized else self.final,
+                        finalized=prepared.last if prepared.finalized else self.final,
                         latest=tip.latest,
                     )
                 except ledger.AlreadyCovered:
                     raise Retryable(
-                        f"{self.of.chain}: a backfill took heights {batch.first} to {batch.last} "
-                        "in meanwhile; looking again"
+                        f"{self.of.chain}: a backfill took heights {prepared.first} to "
+                        f"{prepared.last} in meanwhile; looking again"
                     ) from None
-            self.height = batch.last
-            if batch.finalized:
-                self.final = batch.last
-            if len(batch.blocks):
-                self.hash = batch.blocks.hash[-1]
-            self._wrote(batch, last)
+            self.height = prepared.last
+            if prepared.finalized:
+                self.final = prepared.last
+            if len(prepared.blocks):
+                self.hash = prepared.blocks.hash[-1]
+            self._wrote(prepared, last)
 
         await ingest.pump(
             self.reader.stream(first, last, finalized=finalized),
@@ -334,10 +332,10 @@ class _Head:
             write,
         )
 
-    def _check_link(self, batch: Batch) -> None:
-        if batch.finalized or not len(batch.blocks) or not self.hash:
+    def _check_link(self, prepared: writer.Prepared) -> None:
+        if prepared.finalized or not len(prepared.blocks) or not self.hash:
             return
-        if batch.blocks.parent_hash[0] != self.hash:
+        if prepared.blocks.parent_hash[0] != self.hash:
             raise _Orphaned
 
     async def _prove(self, tip: Tip) -> bool:
@@ -489,9 +487,9 @@ class _Head:
             [tip.latest, self.final, self.of.chain],
         )
 
-    def _wrote(self, batch: Batch, target: int) -> None:
+    def _wrote(self, done: writer.Prepared, target: int) -> None:
         self.progressed.made = True
-        self.of.wrote(batch, target)
+        self.of.wrote(done, target)
 
 
 class _Orphaned(Exception):

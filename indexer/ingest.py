@@ -20,8 +20,11 @@ from indexer.decode.schema import Schema
 from indexer.log.ledger import Source
 from indexer.store import wanted
 
-_TOGETHER = 30_000
+_TOGETHER = 60_000
 """Events of one transaction beyond which waiting batches aren't joined: what memory allows."""
+_ENOUGH = 20_000
+"""Events that are worth a batch of their own while another is on its way: each fold row that both
+touch is written twice."""
 _STORED = 2
 """Batches on their way to the database: one prepared, one written."""
 _T = TypeVar("_T")
@@ -67,6 +70,8 @@ async def pump(
     stored: deque[asyncio.Task[None]] = deque()
 
     def store() -> None:
+        if len(stored) == _STORED or (stored and sum(map(len, waiting)) < _ENOUGH):
+            return
         count = _together(waiting)
         batch = joined(waiting[:count])
         del waiting[:count]
@@ -86,13 +91,12 @@ async def pump(
                     await settle()
                 if len(stored) == _STORED and _together(waiting) < len(waiting):
                     await settle()
-                if len(stored) < _STORED:
-                    store()
-        while waiting or stored:
-            if waiting and len(stored) < _STORED:
                 store()
-            else:
+        while waiting or stored:
+            if stored:
                 await settle()
+            if waiting:
+                store()
     finally:
         for task in stored:
             task.cancel()

@@ -32,7 +32,7 @@ _DISCRIMINATOR = 8
 _DATA = "Program data: "
 _TRUNCATED = "Log truncated"
 _DATA_JSON, _TRUNCATED_JSON = _DATA.encode(), _TRUNCATED.encode()
-_ESCAPE = b"\\u"
+_ESCAPE = b"\\"
 _LINES = msgspec.json.Decoder(list[str] | None)
 _ALL_EVENTS = Emits()
 
@@ -77,7 +77,7 @@ class Collector:
         if meta.err is not None:
             return
         keys = body.message.account_keys
-        if loaded := meta.loaded_addresses:
+        if (loaded := meta.loaded_addresses) and (loaded.writable or loaded.readonly):
             keys = keys + loaded.writable + loaded.readonly
         for program, (authority, start) in self.programs.items():
             if program in keys and height >= start:

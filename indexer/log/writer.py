@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from psycopg import Connection
 
+from indexer.chains.raw import Blocks
 from indexer.decode.batch import ORDINAL_BITS, Batch
 from indexer.decode.schema import Schema
 from indexer.decode.types import Column
@@ -55,12 +56,22 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch and all that its write needs and no database gives: what stands in COPY, and each
-    fold's merge with its partial rows (None: Postgres makes them)."""
+    """``first..last`` (heights, inclusive) of one chain as the database takes it: what stands in
+    COPY by event table, and each fold's merge with its partial rows (None: Postgres makes them).
+
+    ``events`` counts those in it, ``unknown`` those that no interface names.
+    """
 
     log: Log
-    batch: Batch
-    copies: tuple[_Copy, ...]
+    chain: str
+    first: int
+    last: int
+    finalized: bool
+    blocks: Blocks
+    events: int
+    unknown: int
+    emitters: list[str]
+    tables: dict[str, _Copy]
     merges: tuple[tuple[Merge, _Copy | None], ...]
 
 
@@ -72,10 +83,6 @@ class _Copy:
 
 def prepare(log: Log, batch: Batch) -> Prepared:
     """Makes a batch ready to be written, while another is being written."""
-    copies = tuple(
-        _copy(log.table(name), log.schema.tables[name].all_columns, batch.chain, table)
-        for name, table in batch.tables.items()
-    )
     merges: list[tuple[Merge, _Copy | None]] = []
     for merge in log.merges:
         if merge.tables.isdisjoint(batch.tables):
@@ -85,7 +92,22 @@ def prepare(log: Log, batch: Batch) -> Prepared:
             merges.append((merge, None))
         else:
             merges.append((merge, _copy(merge.staging, merge.columns, batch.chain, rows)))
-    return Prepared(log, batch, copies, tuple(merges))
+    return Prepared(
+        log,
+        batch.chain,
+        batch.first,
+        batch.last,
+        batch.finalized,
+        batch.blocks,
+        len(batch),
+        batch.unknown,
+        batch.emitters(),
+        {
+            name: _copy(log.table(name), log.schema.tables[name].all_columns, batch.chain, table)
+            for name, table in batch.tables.items()
+        },
+        tuple(merges),
+    )
 
 
 def write(
@@ -108,8 +130,7 @@ def write_head(
     latest: int,
 ) -> None:
     """Stores the next range at the head, moves the head and writes the changes."""
-    log, batch = prepared.log, prepared.batch
-    blocks = batch.blocks
+    log, blocks = prepared.log, prepared.blocks
     if not len(blocks):  # Solana: every slot of the range was skipped
         with connection.transaction():
             _store(connection, prepared, sources)
@@ -117,7 +138,7 @@ def write_head(
                 connection,
                 f"UPDATE {log.table('head')} SET height = %s, finalized = greatest(finalized, %s), "
                 "latest = %s, updated_at = now() WHERE chain = %s",
-                [batch.last, finalized, latest, batch.chain],
+                [prepared.last, finalized, latest, prepared.chain],
             )
         return
     with connection.transaction():
@@ -128,17 +149,17 @@ def write_head(
             "finalized = greatest(finalized, %s), latest = %s, updated_at = now() "
             "WHERE chain = %s",
             [
-                batch.last,
+                prepared.last,
                 blocks.hash[-1],
                 int(blocks.time[-1]),
                 finalized,
                 latest,
-                batch.chain,
+                prepared.chain,
             ],
         )
-        if batch.tables:
-            low, high = _positions(batch)
-            changes(connection, log, batch.chain, low, high, sorted(batch.tables), "apply")
+        if prepared.tables:
+            low, high = _positions(prepared)
+            changes(connection, log, prepared.chain, low, high, sorted(prepared.tables), "apply")
 
 
 def changes(
@@ -177,29 +198,29 @@ def changes(
     )
 
 
-def _positions(batch: Batch) -> tuple[int, int]:
-    return batch.first << ORDINAL_BITS, ((batch.last + 1) << ORDINAL_BITS) - 1
+def _positions(prepared: Prepared) -> tuple[int, int]:
+    return prepared.first << ORDINAL_BITS, ((prepared.last + 1) << ORDINAL_BITS) - 1
 
 
 def _store(
     connection: Connection[Any], prepared: Prepared, sources: Sequence[ledger.Source]
 ) -> None:
-    log, batch = prepared.log, prepared.batch
+    log = prepared.log
     for source in sources:
-        if batch.last >= source.start:
-            first = max(batch.first, source.start)
-            ledger.cover(connection, log.into, source.id, first, batch.last)
-    _blocks(connection, log, batch)
-    if not batch.tables:
+        if prepared.last >= source.start:
+            first = max(prepared.first, source.start)
+            ledger.cover(connection, log.into, source.id, first, prepared.last)
+    _blocks(connection, log, prepared.chain, prepared.blocks)
+    if not prepared.tables:
         return
-    for rows in prepared.copies:
+    for rows in prepared.tables.values():
         _send(connection, rows)
-    low, high = _positions(batch)
+    low, high = _positions(prepared)
     values = {
-        "chain": batch.chain,
+        "chain": prepared.chain,
         "low": low,
         "high": high,
-        "addresses": batch.emitters(),
+        "addresses": prepared.emitters,
     }
     for merge, partials in prepared.merges:
         if partials is None:
@@ -223,8 +244,7 @@ def _send(connection: Connection[Any], rows: _Copy) -> None:
         stream.write(copy.TRAILER)
 
 
-def _blocks(connection: Connection[Any], log: Log, batch: Batch) -> None:
-    blocks = batch.blocks
+def _blocks(connection: Connection[Any], log: Log, chain: str, blocks: Blocks) -> None:
     if not len(blocks):
         return
     heights = blocks.height.tolist()
@@ -234,7 +254,7 @@ def _blocks(connection: Connection[Any], log: Log, batch: Batch) -> None:
         "FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::int8[]) "
         "AS u(h, x, p, ph, t) ON CONFLICT (chain, height) DO NOTHING",
         [
-            batch.chain,
+            chain,
             heights,
             blocks.hash,
             blocks.parent_hash,
@@ -248,11 +268,11 @@ def _blocks(connection: Connection[Any], log: Log, batch: Batch) -> None:
             f"SELECT b.height, b.hash, u.x FROM {log.table('block')} b "
             "JOIN unnest(%s::int8[], %s::text[]) AS u(h, x) ON b.height = u.h "
             "WHERE b.chain = %s AND b.hash <> u.x LIMIT 1",
-            [heights, blocks.hash, batch.chain],
+            [heights, blocks.hash, chain],
         ).fetchone()
         if other is not None:
             raise Fatal(
-                f"{batch.chain} height {other[0]}: the node has block {other[2]}, the log has "
+                f"{chain} height {other[0]}: the node has block {other[2]}, the log has "
                 f"{other[1]}: finalized blocks never change; check the node, then run "
                 "`chainfold repair`"
             )
