@@ -23,6 +23,8 @@ from api.openapi import describe
 from api.rest import events, folds, status
 from api.service import Service
 from indexer.config import Config
+from indexer.fingerprint import declarations
+from indexer.log import declared
 
 RATE = 100.0
 """Requests per second and address where nothing else is said."""
@@ -35,13 +37,14 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
     starts. ``app.state.service`` is what runs; ``app.state.service.feed.close()`` ends the streams.
     """
     known = catalog(config)
+    mine = declared.columns(declarations(known.declared, known.bound).values())
     metrics, streams = Metrics(), Streams()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         feed = Feed(url, known)
         async with pool.opened(url, config.database.schema) as connections, feed.running():
-            app.state.service = Service(known, connections, feed)
+            app.state.service = Service(known, connections, feed, mine)
             try:
                 yield
             finally:

@@ -50,6 +50,10 @@ class Catalog:
     folds: dict[str, Table]
     events: dict[str, Table]
 
+    @property
+    def bound(self) -> list[BoundFold]:
+        return [t.fold for t in self.folds.values() if t.fold is not None]
+
 
 def catalog(config: Config) -> Catalog:
     """Reads interfaces and folds; raises Fatal where a fold's name is a route's."""

@@ -43,11 +43,12 @@ def serve(config: configuration.Config, host: str, port: int, rate: float) -> No
     """Runs until a signal; raises Fatal, in one line, where it can't start."""
     from api import pool
     from api.app import create_app
+    from api.catalog import catalog
     from indexer.log import database
 
     listener = bind(host, port)
     with listener, database.serve(config.database) as url:
-        pool.check(url, config.database.schema)
+        pool.check(url, config.database.schema, catalog(config))
         app = create_app(config, url, rate=rate)
         _run(app, listener)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from api.live.sse import Streams
 from api.metrics import CONTENT_TYPE, Metrics
+from api.problem import Problem
 from api.rest import status
 from api.service import Service, service
 
@@ -35,7 +36,7 @@ def add(router: APIRouter, metrics: Metrics, streams: Streams) -> None:
         try:
             async with running.snapshot() as snapshot:
                 await snapshot.execute("SELECT FROM head LIMIT 1")
-        except (Error, PoolTimeout) as error:
+        except (Error, PoolTimeout, Problem) as error:
             reasons.append(f"database: {' '.join(str(error).split())}")
         return _json(503 if reasons else 200, {"status": _word(reasons), "reasons": reasons})
 
@@ -46,7 +47,7 @@ def add(router: APIRouter, metrics: Metrics, streams: Streams) -> None:
         try:
             async with running.snapshot() as snapshot:
                 found = await status.read(snapshot, list(running.catalog.config.chains))
-        except (Error, PoolTimeout) as error:
+        except (Error, PoolTimeout, Problem) as error:
             reasons.append(f"database: {' '.join(str(error).split())}")
             document["status"] = "failed"
             return _json(503, document)
@@ -72,7 +73,7 @@ def add(router: APIRouter, metrics: Metrics, streams: Streams) -> None:
         try:
             async with running.snapshot() as snapshot:
                 metrics.show(await status.read(snapshot, list(running.catalog.config.chains)))
-        except (Error, PoolTimeout):
+        except (Error, PoolTimeout, Problem):
             # what the process knows of itself is told even then; readyz says the rest
             metrics.height.clear()
         return Response(metrics.text(), media_type=CONTENT_TYPE)

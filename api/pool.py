@@ -10,6 +10,7 @@ import psycopg
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg_pool import AsyncConnectionPool
 
+from api.catalog import Catalog
 from indexer.errors import Fatal
 from indexer.log.database import safe
 from indexer.log.ddl import READER
@@ -35,8 +36,10 @@ def options(schema: str) -> str:
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
-def check(url: str, schema: str) -> None:
-    """Raises Fatal, in one line, where the API can't work on this database."""
+def check(url: str, schema: str, known: Catalog) -> None:
+    """Raises Fatal, in one line, where the API can't work on this database, or its tables were
+    made from other declarations than ``known``."""
+    from indexer import migrate
     from indexer.log import ddl
 
     try:
@@ -55,6 +58,7 @@ def check(url: str, schema: str) -> None:
     with connection:
         try:
             ddl.check(connection, schema)
+            migrate.refuse(migrate.changes(connection, schema, known.declared, known.bound))
         except psycopg.errors.InsufficientPrivilege:
             raise Fatal(
                 f"role {READER} may not read schema {schema!r} of {safe(url)}: run `chainfold "

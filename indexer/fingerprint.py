@@ -80,7 +80,7 @@ def _table(table: EventTable) -> str:
 def _fold(fold: BoundFold) -> str:
     return _digest(
         [
-            [[c.name, c.type.name] for c in fold.key],
+            [[c.name, c.type.name, *([c.of] if c.digest else [])] for c in fold.key],
             [
                 [c.name, c.op, c.where, c.type.name, c.group, [[t.name, f] for t, f in c.arms]]
                 for c in fold.columns

@@ -18,6 +18,7 @@ from indexer import store, verify
 from indexer.config import Config
 from indexer.errors import Fatal
 from indexer.verify import Finding
+from indexer.verify.compare import accounts_are_folds
 from localnet import truth
 from localnet.network import Deployed, Localnet
 from localnet.play import Player
@@ -25,14 +26,6 @@ from localnet.served import served
 from localnet.truth import Truth
 
 REBUILT = "chainfold_rebuilt"
-
-
-# Of each program that holds money: its fold, the fold's key, and what an entity owes by it.
-_DEBTS = {
-    "bets": ("markets", "market", "coalesce(total, 0) - coalesce(paid, 0)"),
-    "contracts": ("agreements", "agreement", "coalesce(funded, 0) - coalesce(paid, 0)"),
-    "payouts": ("pools", "pool", "coalesce(funded, 0) - claimed - redeemed - refunded"),
-}
 
 
 async def proof(
@@ -51,7 +44,8 @@ async def proof(
                 for c, t in zip((net.evm, net.solana), truths, strict=True)
             ]
             found += verify.verify(opened, connection)
-            found += await vaults_are_debts(connection, config, net, session)
+            for chain in config.chains:
+                found += await accounts_are_folds(opened, connection, chain)
             names = [fold.name for fold in opened.folds]
             found.append(await served(connection, config, names, api, session))
     return [*found, await rebuilt(config)]
@@ -119,51 +113,6 @@ def tables_are_chain(
         f"{len(t.transactions)} transactions with {t.events.total()} events on the chain, "
         f"{rows.total()} rows, {missing.total()} missing, {extra.total()} too many",
     )
-
-
-async def vaults_are_debts(
-    connection: Connection[Any], config: Config, net: Localnet, session: aiohttp.ClientSession
-) -> list[Finding]:
-    """What each program's vaults hold is what it owes by the folds. Holds when no traffic is under
-    way, so that the two are read at one moment."""
-
-    def owed(chain: str, program: str) -> dict[str, int]:
-        fold, key, debt = _DEBTS[program]
-        query = SQL("SELECT {}, {} FROM {} WHERE chain = %s").format(
-            Identifier(key), SQL(debt), _table(config, fold)
-        )
-        return {entity: int(debt) for entity, debt in connection.execute(query, [chain])}
-
-    found: list[Finding] = []
-    programs = await truth.evm_programs(net.evm, session)
-    for name in _DEBTS:
-        contracts = [p.address for p in programs if p.program == name]
-        held = sum([await truth.evm_held(net.evm, c, session) for c in contracts])
-        debts = owed("anvil", name)
-        found.append(
-            Finding(
-                f"anvil: {name} holds what is owed",
-                held == sum(debts.values()),
-                f"{len(contracts)} contracts hold {held}, owe {sum(debts.values())} of "
-                f"{len(debts)} entities",
-            )
-        )
-    for p in net.solana.programs:
-        if p.program in _DEBTS:
-            entities = owed("solana", p.program)
-            debts = {truth.vault(p, entity): debt for entity, debt in entities.items()}
-            vaults = await truth.solana_held(net.solana, debts, session)
-            # a vault that was closed owes nothing
-            wrong = [vault for vault, debt in debts.items() if vaults.get(vault, 0) != debt]
-            found.append(
-                Finding(
-                    f"solana: each vault of {p.program} holds what is owed",
-                    not wrong,
-                    f"{len(vaults)} vaults hold {sum(vaults.values())}, owe "
-                    f"{sum(debts.values())}, {len(wrong)} differ",
-                )
-            )
-    return found
 
 
 async def rebuilt(config: Config) -> Finding:

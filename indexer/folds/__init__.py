@@ -6,15 +6,29 @@
 ...     "bets": count("BetPlaced"), "volume": sum_("BetPlaced.amount")})
 """
 
-from indexer.folds.algebra import Aggregate, Fold, count, first, fold, last, max_, min_, sum_
+from indexer.folds.algebra import (
+    Aggregate,
+    Digest,
+    Fold,
+    count,
+    digest,
+    first,
+    fold,
+    last,
+    max_,
+    min_,
+    sum_,
+)
 from indexer.folds.views import Join, View, join, view
 
 __all__ = [
     "Aggregate",
+    "Digest",
     "Fold",
     "Join",
     "View",
     "count",
+    "digest",
     "first",
     "fold",
     "join",

@@ -66,7 +66,7 @@ class Aggregator:
 
 def _wide(fold: BoundFold, table: EventTable) -> bool:
     """Whether the fold reads a column of ``table`` that is wider than DuckDB's decimals."""
-    read = {k.name for k in fold.key}
+    read = {k.of for k in fold.key}
     for column in fold.columns:
         read |= {field for t, field in column.arms if t is table and field}
         read |= set(re.findall(r"\w+", column.where or ""))

@@ -55,6 +55,27 @@ def max_(field: str, *more: str, where: str | None = None) -> Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """A key made of a text of any length: its column is named ``<field>_digest``."""
+
+    field: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.field}_digest"
+
+
+def digest(field: str) -> Digest:
+    """A key that is the sha-256 (0x-hex) of a text, as the event table has it, in UTF-8.
+
+    For what has no bound, as a ``string`` or ``bytes`` of an event has none: an index takes a key
+    of 2.7 KB at most, and whoever sends a longer one would stop the indexing. The text itself is a
+    column away: ``"name": first("name")``.
+    """
+    return Digest(field)
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """A state table ``name`` with one row for each (chain, key) of ``program``'s events.
 
@@ -63,26 +84,31 @@ class Fold:
 
     name: str
     program: str
-    key: tuple[str, ...]
+    key: tuple[str | Digest, ...]
     columns: Mapping[str, Aggregate]
     doc: str = ""
     needs: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of events that make the key."""
+        return tuple(k.field if isinstance(k, Digest) else k for k in self.key)
 
 
 def fold(
     name: str,
     *,
     program: str,
-    key: str | Sequence[str],
+    key: str | Digest | Sequence[str | Digest],
     columns: Mapping[str, Aggregate],
     doc: str = "",
     needs: str = "",
 ) -> Fold:
     """Declares a fold. It takes in every event that one of its columns names."""
-    keys = (key,) if isinstance(key, str) else tuple(key)
+    keys = (key,) if isinstance(key, str | Digest) else tuple(key)
     if not keys:
         raise Fatal(f"fold {name!r}: give it a key: the fields that name its entity")
-    names = [name, *keys, *columns]
+    names = [name, *(k.name if isinstance(k, Digest) else k for k in keys), *columns]
     for n in names:
         if not _NAME.fullmatch(n) or n == "chain":
             raise Fatal(f"fold {name!r}: {n!r} can't name a column: use lower case, digits and _")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
 from indexer.config import Config
+from indexer.decode.interface import Field
 from indexer.decode.schema import EventTable, Schema
 from indexer.decode.types import Column, Type, widest
 from indexer.errors import Fatal
-from indexer.folds.algebra import Aggregate, Fold
+from indexer.folds.algebra import Aggregate, Digest, Fold
+
+_LONGEST = 256
+"""Bytes of a field that an index takes whatever they are: as 0x-hex, five of them in one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,19 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Key(Column):
+    """One of a fold's key columns: the event field ``of``, or its digest."""
+
+    of: str = ""
+    digest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BoundFold:
     """``tables`` are the event tables that feed it; ``key`` are the key's columns."""
 
     fold: Fold
-    key: tuple[Column, ...]
+    key: tuple[Key, ...]
     columns: tuple[Bound, ...]
     tables: tuple[EventTable, ...]
 
@@ -96,9 +108,12 @@ def bind(fold: Fold, schema: Schema) -> BoundFold:
     events = schema.of(fold.program)
     if fold.name in schema.tables:
         raise Fatal(f"fold {fold.name!r} has the name of an event table: rename it")
-    keyed = {n: t for n, t in events.items() if all(t.column(k) for k in fold.key)}
+    keyed = {n: t for n, t in events.items() if all(t.column(k) for k in fold.fields)}
     if not keyed:
-        raise Fatal(f"fold {fold.name!r}: no event of {fold.program!r} has {', '.join(fold.key)}")
+        raise Fatal(
+            f"fold {fold.name!r}: no event of {fold.program!r} has {', '.join(fold.fields)}"
+        )
+    boundless = _boundless(fold.program, schema)
     groups: dict[object, int] = {}
     columns: list[Bound] = []
     for name, aggregate in fold.columns.items():
@@ -111,19 +126,60 @@ def bind(fold: Fold, schema: Schema) -> BoundFold:
             raise Fatal(f"fold {fold.name!r}: column {name!r}: only numbers have a sum")
         if aggregate.op in ("min", "max") and kind is Type.JSON:
             raise Fatal(f"fold {fold.name!r}: column {name!r}: JSON has no order")
+        if aggregate.op in ("min", "max") and any((t.event, f) in boundless for t, f in arms):
+            raise Fatal(
+                f"fold {fold.name!r}: column {name!r}: its values have no bound, and an index that "
+                f"undo needs holds them: use first() or last()"
+            )
         group = -1
         if aggregate.op in ("first", "last"):
             identity = (aggregate.op, tuple(t.name for t, _ in arms), aggregate.where)
             group = groups.setdefault(identity, len(groups))
         columns.append(Bound(name, aggregate.op, arms, aggregate.where, kind, group))
     used = {t.name: t for c in columns for t, _ in c.arms}
-    key: list[Column] = []
-    for k in fold.key:
-        kind = widest([c.type for t in used.values() for c in [t.column(k)] if c])
-        if kind is None:
-            raise Fatal(f"fold {fold.name!r}: key {k!r} has types that don't mix")
-        key.append(Column(k, kind))
-    return BoundFold(fold, tuple(key), tuple(columns), tuple(used.values()))
+    key = tuple(_key(fold, k, used.values(), boundless) for k in fold.key)
+    return BoundFold(fold, key, tuple(columns), tuple(used.values()))
+
+
+def _unbounded(field: Field) -> bool:
+    """Whether a sender may make the field longer than an index takes."""
+    return field.kind in ("string", "json") or (
+        field.kind == "hex" and not 0 < field.size <= _LONGEST
+    )
+
+
+def _boundless(program: str, schema: Schema) -> frozenset[tuple[str, str | None]]:
+    return frozenset(
+        (event.name, field.name)
+        for binding in schema.bindings
+        if binding.program == program
+        for event in binding.interface.events
+        for field in event.fields
+        if _unbounded(field)
+    )
+
+
+def _key(
+    fold: Fold,
+    key: str | Digest,
+    tables: Collection[EventTable],
+    boundless: frozenset[tuple[str, str | None]],
+) -> Key:
+    field = key.field if isinstance(key, Digest) else key
+    kind = widest([c.type for t in tables for c in [t.column(field)] if c])
+    where = f"fold {fold.name!r}: key {field!r}"
+    if kind is None:
+        raise Fatal(f"{where} has types that don't mix")
+    if isinstance(key, Digest):
+        if not kind.is_text:
+            raise Fatal(f"{where}: only a text has a digest: key the fold by the field itself")
+        return Key(key.name, Type.HEX, of=field, digest=True)
+    if any((t.event, field) in boundless for t in tables):
+        raise Fatal(
+            f"{where} has no bound, and one that is too long for an index would stop the "
+            f'indexing: key the fold by digest("{field}")'
+        )
+    return Key(field, kind, of=field)
 
 
 def _arms(
@@ -146,12 +202,12 @@ def _arms(
             if event not in events:
                 raise Fatal(f"{where}: {fold.program!r} has no event {event!r}")
             if event not in keyed:
-                raise Fatal(f"{where}: event {event!r} has not all of {', '.join(fold.key)}")
+                raise Fatal(f"{where}: event {event!r} has not all of {', '.join(fold.fields)}")
             if field and not events[event].column(field):
                 raise Fatal(f"{where}: event {event!r} has no field {field!r}")
             yield events[event], field or None
         else:
             having = [t for t in keyed.values() if t.column(field)]
             if not having:
-                raise Fatal(f"{where}: no event with {', '.join(fold.key)} has {field!r}")
+                raise Fatal(f"{where}: no event with {', '.join(fold.fields)} has {field!r}")
             yield from ((t, field) for t in having)

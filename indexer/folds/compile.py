@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from indexer.decode.schema import EventTable
 from indexer.decode.types import Column, Type
-from indexer.folds.bind import Bound, BoundFold
+from indexer.folds.bind import Bound, BoundFold, Key
 from indexer.sql import Dialect, column_type, quote
 
 _COLLATION = ' COLLATE "C"'
@@ -171,17 +171,19 @@ def _hashed(statement: str, dialect: Dialect) -> list[str]:
 
 def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
     """(name, statement) of the indexes that undo's look-ups need, on the event tables."""
-    keys = ", ".join(_key_names(fold))
+    keys = ", ".join(["chain", *(_key_value(None, k, "postgres") for k in fold.key)])
     wanted: dict[str, str] = {}
     for table in fold.tables:
         on = f"{prefix}{quote(table.name)}"
-        name = f"{table.name[:30]}_{'_'.join(fold.fold.key)[:20]}_pos"
+        name = f"{table.name[:30]}_{'_'.join(k.name for k in fold.key)[:20]}_pos"
         wanted[f"{name}"] = f"ON {on} ({keys}, pos)"
     for c in fold.columns:
         if c.op in ("min", "max"):
             for table, field in c.arms:
                 if field and field != "time":
-                    name = f"{table.name[:24]}_{'_'.join(fold.fold.key)[:16]}_{field[:16]}"
+                    name = (
+                        f"{table.name[:24]}_{'_'.join(k.name for k in fold.key)[:16]}_{field[:16]}"
+                    )
                     wanted[name] = f"ON {prefix}{quote(table.name)} ({keys}, {quote(field)})"
     return [
         (name, f"CREATE INDEX IF NOT EXISTS {quote(name)} {rest}") for name, rest in wanted.items()
@@ -190,10 +192,10 @@ def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
 
 def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -> str:
     """One event table's part of ``e``: key, pos, each column's value, each column's membership."""
-    keys = [f"{_value(table, c.name, c.type, dialect)} AS {quote(c.name)}" for c in fold.key]
+    keys = [f"{_key_value(table, k, dialect)} AS {quote(k.name)}" for k in fold.key]
     selected = ["chain", *keys, "pos"]
     # a key's NULL (a field that one chain doesn't have) belongs to no row
-    conditions = [source.filter, *(f"{quote(c.name)} IS NOT NULL" for c in fold.key)]
+    conditions = [source.filter, *(f"{quote(k.of)} IS NOT NULL" for k in fold.key)]
     members: dict[str, str] = {}
     for c in fold.columns:
         fields = [f for t, f in c.arms if t is table]
@@ -230,6 +232,19 @@ def _value(table: EventTable, name: str, kind: Type, dialect: Dialect, prefix: s
     return q
 
 
+def _key_value(table: EventTable | None, key: Key, dialect: Dialect, prefix: str = "") -> str:
+    """A key column's value in an event table's row."""
+    q = prefix + quote(key.of)
+    if not key.digest:
+        return _value(table, key.of, key.type, dialect, prefix) if table else q
+    if dialect == "duckdb":
+        return f"('0x' || sha256({q}))"
+    # By bytea's input, whose escape is the backslash: unlike convert_to() it is immutable, so that
+    # an index can be made of it.
+    digest = f"encode(sha256(replace({q}, '\\', '\\\\')::bytea), 'hex')"
+    return f"(('0x' || {digest}){_COLLATION})"
+
+
 def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
     rules: list[tuple[str, str]] = [
         ("_n", f"{mine}._n + {other}._n"),
@@ -260,7 +275,8 @@ def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
 def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list[str], str, str]]:
     """(columns, SELECT of their values for the row ``t2``, condition that an orphan held them)."""
     found: list[tuple[list[str], str, str]] = []
-    same = " AND ".join(f"x.{k} = t2.{k}" for k in _key_names(fold))
+    pairs = [(_key_value(None, k, dialect, "x."), f"t2.{quote(k.name)}") for k in fold.key]
+    same = " AND ".join(f"{x} = {mine}" for x, mine in [("x.chain", "t2.chain"), *pairs])
     arms = [
         f"(SELECT x.pos AS _pos FROM {kept.prefix}{quote(t.name)} AS x WHERE {same} AND "
         f"{kept.filter} ORDER BY x.pos DESC LIMIT 1)"

@@ -42,6 +42,26 @@ def stored(connection: Connection[Any], into: str) -> dict[Key, Declaration]:
     return {Key(*row[:4]): Declaration(Key(*row[:4]), row[4], row[5]) for row in rows}
 
 
+MARK = """
+SELECT md5(string_agg(fingerprint, ',' ORDER BY fingerprint COLLATE "C")) FROM {declaration}
+"""
+"""Another one after every change: cheap enough to be asked with each request."""
+
+OTHER = """
+SELECT d.kind, d.name FROM {declaration} AS d
+JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS mine(kind, name, chain, address, fingerprint) USING (kind, name, chain, address)
+WHERE d.fingerprint <> mine.fingerprint ORDER BY 1, 2 LIMIT 1
+"""
+"""A declaration that the tables were made from in another form, given ``columns``."""
+
+
+def columns(declarations: Iterable[Declaration]) -> list[list[str]]:
+    """Kinds, names, chains, addresses and fingerprints, each a list."""
+    rows = [(*d.key, d.fingerprint) for d in declarations]
+    return [list(c) for c in zip(*rows, strict=True)] or [[]] * 5
+
+
 def store(connection: Connection[Any], into: str, declarations: Iterable[Declaration]) -> None:
     """Writes the declarations that are new; part of the caller's transaction."""
     rows = [(*d.key, d.table, d.fingerprint) for d in declarations]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from indexer.config import Config
 from indexer.errors import Fatal
 from indexer.store import Store
-from indexer.verify.bets import accounts_are_folds
+from indexer.verify.compare import accounts_are_folds
 from indexer.verify.finding import Finding
 from indexer.verify.reread import reread
 from indexer.verify.tables import verify

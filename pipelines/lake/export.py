@@ -19,6 +19,7 @@ from psycopg import Connection
 
 from indexer.decode.batch import ORDINAL_BITS
 from indexer.errors import Fatal
+from indexer.fingerprint import declarations
 from indexer.folds import compile
 from indexer.log import database
 from indexer.log.database import run
@@ -239,10 +240,7 @@ def _identity(opened: Store, size: int) -> str:
     parts = [
         _LAYOUT,
         size,
-        [
-            [t.name, [[c.name, c.type.name] for c in t.columns]]
-            for t in opened.schema.tables.values()
-        ],
+        sorted([*d.key, d.fingerprint] for d in declarations(opened.schema, opened.folds).values()),
         [compile.partial(f, compile.Source(), "duckdb") for f in opened.folds],
         [[s.chain, s.address, list(s.events), s.start] for s in opened.sources],
     ]

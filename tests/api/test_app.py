@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from apiledger import ALICE, CAROL, MARKET, OTHER, SOLANA_MARKET, Ledger, opened, placed
 from fastapi import FastAPI
@@ -225,3 +226,22 @@ async def test_fold_with_a_name_of_a_route_is_refused(
     monkeypatch.setattr(reference, "bad", bad, raising=False)
     with pytest.raises(Fatal, match="API route"):
         catalog(ledger.config)
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [("kind = 'fold' AND name = 'markets'", "fold markets"), ("kind = 'event'", "event ")],
+)
+async def test_a_migration_ends_what_runs_with_the_declarations_of_before(
+    ledger: Ledger, client: httpx.AsyncClient, where: str, what: str
+) -> None:
+    ledger.write("anvil", [opened(MARKET)])
+    assert (await client.get("/v1/markets")).status_code == 200
+    with psycopg.connect(ledger.url) as connection:
+        connection.execute(f"UPDATE chainfold.declaration SET fingerprint = 'x' WHERE {where}")
+    for path in ("/v1/markets", "/v1/markets/anvil/" + MARKET, "/v1/events", "/v1/status"):
+        detail = problem(await client.get(path), 503)["detail"]
+        assert detail.startswith(what)
+        assert "run `chainfold migrate`" in detail
+    assert (await client.get("/readyz")).status_code == 503
+    assert (await client.get("/metrics")).status_code == 200

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import psycopg
 from apiledger import MARKET, TOML, Ledger, opened
 
 
@@ -69,6 +70,14 @@ def test_database_that_is_away_or_empty(tmp_path: Path, postgres_url: str) -> No
     away = "postgresql://postgres@127.0.0.1:1/x"
     assert "can't reach the database" in refused(start(tmp_path, away, "--port", "0"))
     assert "`chainfold index`" in refused(start(tmp_path, postgres_url, "--port", "0"))
+
+
+def test_tables_that_were_made_from_another_declaration(ledger: Ledger, tmp_path: Path) -> None:
+    change = "UPDATE chainfold.declaration SET fingerprint = 'x' WHERE name = 'markets'"
+    with psycopg.connect(ledger.url) as connection:
+        connection.execute(change)
+    text = refused(start(tmp_path, ledger.url, "--port", "0"))
+    assert "fold markets changed since the tables were made: run `chainfold migrate`" in text
 
 
 def test_misspelt_key(tmp_path: Path, postgres_url: str) -> None:

@@ -7,6 +7,8 @@ import pytest
 from apiledger import MARKET, Ledger, opened
 
 from api import pool
+from api.catalog import catalog
+from indexer.config import Config
 from indexer.errors import Fatal
 
 WRITES = [
@@ -74,19 +76,19 @@ async def test_long_statement_is_ended(ledger: Ledger, monkeypatch: pytest.Monke
             await connection.execute("SELECT pg_sleep(10)")
 
 
-def test_unready_databases_are_told_in_a_line(postgres_url: str) -> None:
+def test_unready_databases_are_told_in_a_line(config: Config, postgres_url: str) -> None:
     for url, says in (
         ("postgresql://postgres@127.0.0.1:1/x", "can't reach the database"),
         (postgres_url, "`chainfold index` first"),
     ):
         with pytest.raises(Fatal) as refused:
-            pool.check(url, "chainfold")
+            pool.check(url, "chainfold", catalog(config))
         assert says in str(refused.value)
         assert "\n" not in str(refused.value)
 
 
 def test_newer_schema_is_refused(ledger: Ledger) -> None:
-    pool.check(ledger.url, "chainfold")
+    pool.check(ledger.url, "chainfold", catalog(ledger.config))
     ledger.connection.execute("UPDATE chainfold.meta SET value = '999' WHERE key = 'version'")
     with pytest.raises(Fatal, match="install the newer chainfold"):
-        pool.check(ledger.url, "chainfold")
+        pool.check(ledger.url, "chainfold", catalog(ledger.config))

@@ -21,6 +21,7 @@ import pytest
 from indexer import config as configuration
 from indexer import store
 from indexer.verify import verify
+from indexer.verify.compare import accounts_are_folds
 from localnet import ports, proof, truth
 from localnet.network import Localnet
 from localnet.wallets import Cast
@@ -103,7 +104,8 @@ async def test_from_the_wallet_to_the_api(
             found = [proof.tables_are_chain(connection, config, c.programs, t) for c, t in chains]
             found += [proof.sent_is_there(p, t) for p, t in zip(players, truths, strict=True)]
             found += verify(opened, connection)
-            found += await proof.vaults_are_debts(connection, config, net, session)
+            for chain in config.chains:
+                found += await accounts_are_folds(opened, connection, chain)
     assert [f for f in found if not f.ok] == []
     opened = {(s.program, s.entity) for p in players for s in p.sent if s.kind == "open" and s.ok}
     served = {("bets", m["market"]) for m in markets["data"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ from support.solidity import compiled
 
 from indexer import config as configuration
 from indexer import store
+from indexer.decode.schema import schema
+from indexer.errors import Fatal
+from indexer.folds import bind
 from indexer.verify import verify
 
 ECHO = Path(__file__).parent / "contracts" / "Echo.sol"
@@ -32,13 +36,16 @@ ABI = [
     }
 ]
 FOLDS = """
-from indexer.folds import count, first, fold, last, max_, min_, sum_
+from indexer.folds import count, digest, first, fold, last, max_, min_, sum_
 
-by_text = fold("by_text", program="echo", key="text", columns={
+by_text = fold("by_text", program="echo", key=digest("text"), columns={
+    "text": first("text"),
     "blob": last("blob"), "list": first("list"), "bigs": sum_("big"), "least": min_("signed"),
     "latest": max_("close_at"), "ends": max_("end_at_raw"), "said": count(),
 })
 """
+LONG = "".join(sha256(bytes([n])).hexdigest() for n in range(160))
+"""10 KB that don't get shorter by being compressed: too long for an index."""
 LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
@@ -64,7 +71,8 @@ ATTACKS = {
     "an override of direction": Attack(text="\u202e€".encode(), text_stored="\u202e€"),
     "SQL": Attack(text=b"'; DROP SCHEMA chainfold; --", text_stored="'; DROP SCHEMA chainfold; --"),
     "the end of COPY": Attack(text=b"\\.\n\xef\xbf\xbf", text_stored="\\.\n\uffff"),
-    "10 KB of text": Attack(text=b"x" * 1000, blob=b"\xff" * 10_240, text_stored="x" * 1000),
+    "10 KB of text": Attack(text=LONG.encode(), blob=b"\xff" * 10_240, text_stored=LONG),
+    "backslashes": Attack(text=r"\x41\\101 \ü".encode(), text_stored=r"\x41\\101 \ü"),
     "an empty text": Attack(text=b"", text_stored=""),
     "strings in an array": Attack(list=(b"\xff\0", b"ok"), list_stored=("\\xff\\x00", "ok")),
     "the greatest u256": Attack(big=2**256 - 1),
@@ -117,6 +125,7 @@ def test_every_attack_is_a_row_and_every_fold_is_its_oracle(
             "list, extract(epoch FROM close_at)::int8, extract(epoch FROM end_at)::int8 "
             "FROM chainfold.echo_noted ORDER BY pos"
         ).fetchall()
+        keys = connection.execute("SELECT text_digest, text FROM chainfold.by_text").fetchall()
         sums = connection.execute(
             "SELECT sum(said), sum(bigs)::text FROM chainfold.by_text"
         ).fetchone()
@@ -132,6 +141,38 @@ def test_every_attack_is_a_row_and_every_fold_is_its_oracle(
             list(attack.list_stored),
             *(t if stored else None for t, stored in zip(times, attack.times, strict=True)),
         ), name
+    assert {text for _, text in keys} == {a.text_stored for a in ATTACKS.values()}
+    assert all(key == "0x" + sha256(text.encode()).hexdigest() for key, text in keys)
     assert sums == (len(ATTACKS), str(sum(a.big for a in ATTACKS.values())))
     with store.opened(config) as opened, opened.connect("test") as connection:
         assert [f for f in verify(opened, connection) if not f.ok] == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ('key="text", columns={"said": count()}', r"key 'text' has no bound.* digest\(\"text\"\)$"),
+        ('key=("big", "blob"), columns={"said": count()}', r"key 'blob' has no bound"),
+        ('key="list", columns={"said": count()}', r"key 'list' has no bound"),
+        ('key=digest("list"), columns={"said": count()}', r"only a text has a digest"),
+        ('key=digest("big"), columns={"said": count()}', r"only a text has a digest"),
+        ('key="big", columns={"least": min_("text")}', r"'least': its values have no bound"),
+    ],
+)
+def test_a_fold_that_a_long_text_could_stop_is_refused(
+    tmp_path: Path, declared: str, says: str
+) -> None:
+    (tmp_path / "abi.json").write_text(json.dumps(ABI))
+    (tmp_path / "folds.py").write_text(
+        "from indexer.folds import count, digest, fold, min_\n"
+        f'said = fold("said", program="echo", {declared})\n'
+    )
+    toml = tmp_path / "chainfold.toml"
+    toml.write_text(
+        '[chains.anvil]\nkind = "evm"\nchain_id = 31337\nrpc = ["http://127.0.0.1:1"]\n'
+        f'[[programs]]\nname = "echo"\nchain = "anvil"\naddress = "0x{"11" * 20}"\n'
+        'interface = "abi.json"\n[folds]\nmodules = ["folds.py"]\n'
+    )
+    config = configuration.load(toml)
+    with pytest.raises(Fatal, match=says):
+        bind.load(config, schema(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from support.index import index_once
 from indexer import config as configuration
 from indexer import store
 from indexer.cli import main
+from indexer.decode.interface import snake
 from indexer.errors import Fatal
 from indexer.verify import Finding
+from indexer.verify.accounts import Program
+from indexer.verify.programs import PROGRAMS
 from indexer.verify.proof import prove
 
 Configure = Callable[..., configuration.Config]
@@ -53,7 +57,7 @@ def test_what_was_indexed_is_proven_by_another_node(
     (events,) = [f for f in found if "read anew" in f.what]
     assert events.detail.startswith("6 events in ")
     (accounts,) = [f for f in found if "accounts of bets" in f.what]
-    assert accounts.detail == "1 markets and 3 positions, 0 differ"
+    assert accounts.detail == "1 markets, 3 positions, 0 differ"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +96,8 @@ def test_a_changed_event_is_named(
     ("damage", "says"),
     [
         ("UPDATE chainfold.markets SET total = total + 1", "total is 510 on the chain, 511"),
-        ("UPDATE chainfold.positions SET stake = 1 WHERE outcome = 2", "(stake, claimed)"),
-        ("UPDATE chainfold.market_pools SET pool = 1 WHERE outcome = 2", "pools are"),
+        ("UPDATE chainfold.positions SET stake = 1 WHERE outcome = 2", "stake is"),
+        ("UPDATE chainfold.market_pools SET pool = 1 WHERE outcome = 2", "pools[2] is"),
         ("UPDATE chainfold.markets SET seq = 2", "seq 6 on the chain, 2 in the folds"),
         ("DELETE FROM chainfold.markets", "counts 1, 0 rows"),
     ],
@@ -106,7 +110,7 @@ def test_a_fold_that_the_chain_contradicts_is_named(
     damage: str,
     says: str,
 ) -> None:
-    monkeypatch.setattr("indexer.verify.bets.PATIENCE", 0.5)
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.5)
     config = indexed(anvil, configure, postgres_url)
     with psycopg.connect(postgres_url) as connection:
         connection.execute(damage)  # type: ignore[arg-type]
@@ -157,4 +161,41 @@ async def test_solana_accounts_and_events_are_proven(postgres_url: str, tmp_path
         assert int(accounts.detail.split()[0]) > 2
         with psycopg.connect(postgres_url) as connection:
             connection.execute("UPDATE chainfold.positions SET stake = stake + 1 WHERE closed = 0")
-        assert "(stake, claimed)" in await asyncio.to_thread(failed, config)
+        assert "stake is" in await asyncio.to_thread(failed, config)
+
+
+INTERFACES = Path(__file__).resolve().parents[2] / "programs" / "interfaces"
+
+
+def on_evm(program: str) -> dict[str, set[str]]:
+    """View function → the fields of what it answers."""
+    file = INTERFACES / f"{program.title()}.abi.json"
+    views = [e for e in json.loads(file.read_text()) if e["type"] == "function" and e["outputs"]]
+    return {
+        e["name"]: {snake(c["name"]) for c in e["outputs"][0].get("components", [])} for e in views
+    }
+
+
+def on_solana(program: str) -> dict[str, set[str]]:
+    """Account → its fields."""
+    file = INTERFACES / f"{program}.idl.json"
+    accounts = json.loads(file.read_text())["accounts"] if file.exists() else []
+    return {a["name"]: {snake(f["name"]) for f in a["type"]["fields"]} for a in accounts}
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
+def test_what_a_page_declares_is_in_the_interfaces(program: Program) -> None:
+    views, accounts = on_evm(program.name), on_solana(program.name)
+    assert program.counter[0] in views
+    assert not accounts or program.counter[1] in accounts["Counter"]
+    for entity in program.entities:
+        for account in (entity.account, *entity.parts):
+            evm, solana = account.evm, account.solana
+            there = views[evm.name] | {evm.field} if evm else set()
+            there |= accounts[solana.name] if solana else set()
+            assert {*account.same, *account.also} <= there
+        for listed in entity.lists:
+            solana, evm = entity.account.solana, entity.account.evm
+            assert solana
+            assert evm
+            assert listed.name in accounts[solana.name] | views[evm.name]

@@ -18,8 +18,12 @@ PROVEN = (
     *(f"fold {name} =" for name in ("markets", "agreements", "deliveries", "feeds", "projects")),
     *(f"fold {name} =" for name in ("pools", "entries", "claims", "vouchers", "funders")),
     *(f"seq of {name} has" for name in ("bets", "contracts", "feeds", "payouts", "projects")),
-    *(f"anvil: {name} holds what is owed" for name in ("bets", "contracts", "payouts")),
-    *(f"solana: each vault of {name} holds" for name in ("bets", "contracts", "payouts")),
+    *(
+        f"{chain}: {proof}"
+        for chain in ("anvil", "solana")
+        for name in ("bets", "contracts", "payouts")
+        for proof in (f"accounts of {name} = folds", f"vaults of {name} hold what is owed")
+    ),
     "coverage of payouts",
     "the API serves the tables",
     "Dagster's rebuild into an empty database gives equal tables",

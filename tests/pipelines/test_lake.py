@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,33 @@ def test_another_history_is_exported_anew(project: Projects) -> None:
         done = export(opened, Path(str(p.lake_dir)), p.heights_per_range)
         assert done.files_written > 0
         same_as_postgres(p, opened)
+
+
+def test_an_event_that_is_read_in_another_way_is_exported_anew(project: Projects) -> None:
+    p = project()
+    with p.opened() as opened:
+        take_in(opened)
+        assert refresh(p, opened).files_written > 0
+        assert refresh(p, opened).files_written == 0
+        # with the same columns of the same types, from the same source
+        (binding,) = opened.schema.bindings
+        changed = tuple(replace(e, selector="0x" + "11" * 32) for e in binding.interface.events)
+        interface = replace(binding.interface, events=changed)
+        schema = replace(opened.schema, bindings=(binding._replace(interface=interface),))
+        assert refresh(p, replace(opened, schema=schema)).files_written > 0
+
+
+def test_a_lake_whose_tables_are_of_another_declaration_is_refused(project: Projects) -> None:
+    p = project()
+    with p.opened() as opened, opened.connect("test") as connection:
+        take_in(opened)
+        connection.execute(f"SET search_path TO {opened.log.into}")  # type: ignore[arg-type]
+        connection.execute("UPDATE declaration SET fingerprint = 'x' WHERE name = 'markets'")
+    with (
+        pytest.raises(Fatal, match=r"fold markets changed .*: run `chainfold migrate`$"),
+        p.opened(),
+    ):
+        pass
 
 
 def test_a_lake_ahead_of_its_database_follows_it_back(project: Projects) -> None:

@@ -10,7 +10,7 @@ import pytest
 from indexer.decode.schema import EventTable, Schema
 from indexer.decode.types import Column, Type
 from indexer.folds import bind
-from indexer.folds.algebra import count, first, fold, last, max_, min_, sum_
+from indexer.folds.algebra import count, digest, first, fold, last, max_, min_, sum_
 
 # the classes that drive the Solana programs
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "programs" / "solana"))
@@ -61,6 +61,12 @@ CUSTOMERS = fold(
     key=("shop", "customer"),
     columns={"spent": sum_("amount"), "total": last("total_after"), "least": min_("amount")},
 )
+NAMES = fold(
+    "names",
+    program="shop",
+    key=(digest("customer"), "shop"),
+    columns={"customer": first("customer"), "spent": sum_("amount"), "least": min_("amount")},
+)
 
 
 @pytest.fixture(scope="session")
@@ -70,4 +76,4 @@ def shop_schema() -> Schema:
 
 @pytest.fixture(scope="session")
 def shop_folds(shop_schema: Schema) -> tuple[bind.BoundFold, ...]:
-    return tuple(bind.bind(f, shop_schema) for f in (SHOPS, CUSTOMERS))
+    return tuple(bind.bind(f, shop_schema) for f in (SHOPS, CUSTOMERS, NAMES))

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from support.accounts import against_chains, contradicted
 from support.anvil import Anvil
 from support.index import index_once
 
@@ -44,7 +45,13 @@ def exchange(anvil: Anvil) -> Any:
     return made
 
 
-def test_rows(anvil: Anvil, exchange: Any, postgres_url: str, tmp_path: Path) -> None:
+def test_rows(
+    anvil: Anvil,
+    exchange: Any,
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     creator, alice, bob = anvil.web3.eth.accounts[:3]
     f = exchange.functions
     market = f.marketId(creator, 0).call()
@@ -127,3 +134,20 @@ def test_rows(anvil: Anvil, exchange: Any, postgres_url: str, tmp_path: Path) ->
         token = anvil.web3.to_checksum_address(row["token"])
         assert row["free"] == f.balanceOf(who, token).call()
         assert (row["deposited"], row["withdrawn"]) == (10**6, 0)
+
+    found = against_chains(config)
+    assert [finding for finding in found if not finding.ok] == []
+    assert found[0].detail == "1 exchange_markets, 2 orders, 4 balances, 2 tokens, 0 differ"
+    assert found[2].detail == "4000000 owed, all of it is there"
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    for table, change, says in (
+        ("exchange_markets", "UPDATE {} SET trades = 3", "trades is 4 on the chain, 3"),
+        ("exchange_markets", "DELETE FROM {}", "the counter of exchange = rows: counts 1, 0 rows"),
+        ("orders", "UPDATE {} SET price = 94", "price is 95 on the chain, 94 in the folds"),
+        ("orders", 'UPDATE {} SET "left" = 2 WHERE "order" = 8', "quantity is 1 on the chain, 2"),
+        ("orders", 'UPDATE {} SET "left" = 1 WHERE "order" = 3', "owner is not there on the chain"),
+        ("orders", 'UPDATE {} SET "left" = 0', "tokens 0x"),
+        ("balances", "UPDATE {} SET free = free + 1", "free is "),
+        ("balances", "UPDATE {} SET free = free + 1", "vaults of exchange hold what is owed: "),
+    ):
+        assert says in contradicted(config, table, change)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from support.accounts import against_chains, contradicted
 from support.index import index_once
 
 from indexer import config as configuration
@@ -155,10 +156,15 @@ def told() -> Iterator[Step]:
 class Indexed:
     """Both chains' tables. ``ids``: what the story's entities are called on each chain."""
 
-    url: str
+    config: Config
     ids: dict[tuple[str, str, int], str]
     names: dict[tuple[str, str], str]
     findings: list[Any]
+
+    @property
+    def url(self) -> str:
+        assert self.config.database.url is not None
+        return self.config.database.url
 
     def row(self, chain: str, table: str, **key: Any) -> dict[str, Any]:
         """The one row with this key."""
@@ -195,7 +201,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> I
                 config, database=dataclasses.replace(config.database, url=url)
             )
             index_once(config)
-            yield Indexed(url, _ids(players), _names(net), _verified(config))
+            yield Indexed(config, _ids(players), _names(net), _verified(config))
         finally:
             runner.run(net.__aexit__(None, None, None))
     with psycopg.connect(postgres_server, autocommit=True) as admin:
@@ -347,3 +353,78 @@ def test_projects_and_feeds(indexed: Indexed, chain: str) -> None:
         "heartbeat": 86_400, "round": 3, "value": 45_000, "observations": 3, "seq": 4,
     }  # fmt: skip
     assert part(feed, expected) == expected
+
+
+def test_accounts_and_vaults_are_the_folds(indexed: Indexed) -> None:
+    found = {f.what: f for f in against_chains(indexed.config)}
+    assert "\n".join(f"{f.what}: {f.detail}" for f in found.values() if not f.ok) == ""
+    for chain in CHAINS:
+        for program in ("contracts", "payouts", "projects", "feeds"):
+            assert f"{chain}: the counter of {program} = rows" in found
+        for program, owed in (("contracts", 420_000), ("payouts", 681 + 2_000)):
+            vaults = found[f"{chain}: vaults of {program} hold what is owed"]
+            assert vaults.detail == f"{owed} owed, all of it is there"
+    accounts = found["anvil: accounts of payouts = folds"]
+    assert accounts.detail == "3 pools, 1 vouchers, 2 entries, 0 differ"
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize(
+    ("table", "change", "says"),
+    [
+        ("agreements", "UPDATE {} SET price_total = 7 WHERE status = 4",
+         "price_total is 1000000 on the chain, 7 in the folds"),
+        ("agreements", "UPDATE {} SET owed_buyer = 1 WHERE status = 5",
+         "owed_buyer is 0 on the chain, 1"),
+        ("agreements", "UPDATE {} SET deliver_by = deliver_by + interval '1 s'", "deliver_by is "),
+        ("agreements", "UPDATE {} SET seq = 9 WHERE seq = 10",
+         "seq 10 on the chain, 9 in the folds"),
+        ("agreements", "DELETE FROM {} WHERE status = 5", "counts 3, 2 rows"),
+        ("pools", "UPDATE {} SET refunded = 0", "refunded is 1000 on the chain, 0 in the folds"),
+        ("pools", "UPDATE {} SET funded = funded + 1 WHERE status = 3", "funded is 3000"),
+        ("pools", "UPDATE {} SET redeemed = redeemed - 1 WHERE redeemed > 0", "vouchers is 200"),
+        ("pools", "UPDATE {} SET claimed = 0 WHERE claimed = 10", "unclaimed is 0"),
+        ("pools", "UPDATE {} SET root = '0x00' WHERE status = 1", "root is 0x"),
+        ("pools", "DELETE FROM {} WHERE status = 3", "counts 3, 2 rows"),
+        ("vouchers", "UPDATE {} SET balance = 7", "amount is 200 on the chain, 7 in the folds"),
+        ("projects", "UPDATE {} SET budget = 1", "budget is 6000 on the chain, 1 in the folds"),
+        ("projects", "UPDATE {} SET milestones_done = 2", "milestones_done is 1"),
+        ("projects", "DELETE FROM {}", "the counter of projects = rows: counts 1, 0 rows"),
+        ("feeds", "UPDATE {} SET heartbeat = 1", "heartbeat is 86400 on the chain, 1"),
+        ("feeds", "UPDATE {} SET seq = 3", "seq 4 on the chain, 3 in the folds"),
+        ("observations", "UPDATE {} SET value = 1 WHERE round = 1", "value is -3 on the chain, 1"),
+    ],
+)  # fmt: skip
+def test_a_fold_that_an_account_contradicts_is_named(
+    indexed: Indexed,
+    monkeypatch: pytest.MonkeyPatch,
+    chain: str,
+    table: str,
+    change: str,
+    says: str,
+) -> None:
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    told = contradicted(indexed.config, table, change)
+    assert any(line.startswith(f"{chain}: ") and says in line for line in told.splitlines()), told
+
+
+def test_a_vault_that_holds_less_than_is_owed_is_named(
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    told = contradicted(indexed.config, "pools", "UPDATE {} SET funded = 3001 WHERE status = 3")
+    told += contradicted(indexed.config, "agreements", "UPDATE {} SET paid = NULL WHERE seq = 11")
+    for chain in CHAINS:
+        for program in ("payouts", "contracts"):
+            assert f"{chain}: vaults of {program} hold what is owed: " in told
+
+
+def test_an_entry_that_no_contract_has_is_named(
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On EVM only: the pool has expired, so that Solana's accounts may have been reclaimed."""
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    change = "UPDATE {} SET record = '0x" + "07" * 32 + "'"
+    told = contradicted(indexed.config, "entries", change)
+    assert "anvil: pools 0x" in told
+    assert "entered is not there on the chain, 1 in the folds" in told

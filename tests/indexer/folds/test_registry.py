@@ -26,6 +26,7 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
+from support.accounts import against_chains, contradicted
 from support.anvil import Anvil
 from support.index import index_once
 from support.index import tables as tables_of
@@ -86,6 +87,10 @@ class Tables:
     def is_sound(self) -> None:
         with store.opened(self.config) as opened, opened.connect("test") as connection:
             assert [f for f in verify(opened, connection) if not f.ok] == []
+        assert [f for f in against_chains(self.config) if not f.ok] == []
+
+    def is_contradicted(self, table: str, change: str, says: str) -> None:
+        assert says in contradicted(self.config, table, change)
 
 
 def configured(home: Path, database: str, chain: str, programs: dict[str, str]) -> Tables:
@@ -286,6 +291,21 @@ def test_solana(
     assert tables.row("feed_state", feed=str(feed))["stale"] is False
     assert tables.row("feed_state", feed=str(silent))["stale"] is True
 
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    for table, change, says in (
+        ("scopes", "UPDATE {} SET admins = 2", "admins is 1 on the chain, 2 in the folds"),
+        ("roles", "UPDATE {} SET held = true", "held is not there on the chain, 1"),
+        ("roles", "UPDATE {} SET held = false WHERE role = 0", "closed by the folds, there on"),
+        ("profiles", "UPDATE {} SET status = 0", "status is 1 on the chain, 0 in the folds"),
+        ("links", "UPDATE {} SET wallet = profile", "profile is not there on the chain"),
+        ("attestations", "UPDATE {} SET revoked = 0", "revoked is True on the chain, 0"),
+        ("records", "UPDATE {} SET visibility = 1", "visibility is 2 on the chain, 1"),
+        ("playlists", "UPDATE {} SET entries = 1", "entries is 1000 on the chain, 1"),
+        ("playlists", "DELETE FROM {}", "the counter of registry = rows: counts 7, 6 rows"),
+        ("observations", "UPDATE {} SET value = 1 WHERE round = 1", "ring[0].value is -5"),
+    ):
+        tables.is_contradicted(table, change, says)
+
 
 def key_of_none() -> str:
     return str(Pubkey.from_bytes(bytes(32)))
@@ -302,7 +322,9 @@ def deploy(anvil: Anvil, name: str, *args: Any) -> Any:
     return anvil.web3.eth.contract(address=address, abi=built.abi)
 
 
-def test_evm(anvil: Anvil, postgres_url: str, tmp_path: Path) -> None:
+def test_evm(
+    anvil: Anvil, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same tables from the other chain, without those of records."""
     root, alice, bob = anvil.web3.eth.accounts[:3]
     registry, feeds = deploy(anvil, "Registry", root), deploy(anvil, "Feeds")
@@ -351,3 +373,14 @@ def test_evm(anvil: Anvil, postgres_url: str, tmp_path: Path) -> None:
     with psycopg.connect(tables.url) as connection:
         found = connection.execute("SELECT to_regclass('chainfold.records')").fetchone()
     assert found == (None,)
+
+    monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
+    for table, change, says in (
+        ("scopes", "UPDATE {} SET admins = 2 WHERE kind = 0", "admins is 1 on the chain, 2"),
+        ("roles", "UPDATE {} SET held = true", "held is not there on the chain, 1"),
+        ("roles", "UPDATE {} SET held = false WHERE role = 0", "closed by the folds, there on"),
+        ("profiles", "UPDATE {} SET status = 0", "status is 2 on the chain, 0 in the folds"),
+        ("profiles", "DELETE FROM {}", "the counter of registry = rows: counts 3, 2 rows"),
+        ("observations", "UPDATE {} SET value = 1 WHERE round = 1", "value is -5 on the chain, 1"),
+    ):
+        tables.is_contradicted(table, change, says)

@@ -21,6 +21,7 @@ CONTRACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "contracts": ("Contracts", "getAgreement", ("feeds",)),
     "payouts": ("Payouts", "getPool", ("feeds",)),
     "registry": ("Registry", "getScope", ()),
+    "projects": ("Projects", "getProject", ("payouts",)),
 }
 ZERO = "0x" + "00" * 20
 CHAIN = 31337  # anvil's
@@ -44,13 +45,9 @@ class Stage:
 
     def __init__(self, node: Node, program: str, scenario: dict[str, Any]) -> None:
         self.node, self.scenario = node, scenario
-        name, self.view, needs = CONTRACTS[program]
-        self.programs = {other: node.deploy(CONTRACTS[other][0]) for other in needs}
-        given = [self.programs[other].address for other in needs]
-        if program == "registry":
-            given.append(account("root").address)
-        self.program = node.deploy(name, *given)
-        self.programs[program] = self.program
+        self.view = CONTRACTS[program][1]
+        self.programs: dict[str, Contract] = {}
+        self.program = self.deploy(program)
         self.tokens: dict[str, Contract] = {
             symbol: node.deploy("TestToken") for symbol in scenario["tokens"]
         }
@@ -64,6 +61,15 @@ class Stage:
         # Far enough ahead for the set-up of this scenario, which takes a second a block.
         self.start = node.now() + 10_000
         node.clock(self.start)
+
+    def deploy(self, program: str) -> Contract:
+        """A program's contract, after those that its constructor is given."""
+        name, _, needs = CONTRACTS[program]
+        given = [self.deploy(other).address for other in needs]
+        if program == "registry":
+            given.append(account("root").address)
+        self.programs[program] = self.node.deploy(name, *given)
+        return self.programs[program]
 
     def play(self) -> None:
         """Every step, each compared with what the scenario says."""
@@ -109,8 +115,12 @@ class Stage:
         )
 
     def entry(self, step: dict[str, Any]) -> tuple[Contract, str]:
-        """The contract and function of a step; `program.function` is another program's."""
+        """The contract and function of a step; `program.function` is another program's, and a
+        project's payouts are a contract of its own."""
         program, _, name = step["do"].rpartition(".")
+        if program == "payouts":
+            abi = self.programs[program].abi
+            return self.node.web3.eth.contract(self.payouts(step["args"]["project"]), abi=abi), name
         return self.programs[program] if program else self.program, camel(name)
 
     @staticmethod
@@ -167,7 +177,13 @@ class Stage:
             return self.tree(tree).proof(leaf)
         if "signed_by" in value:
             return self.signature(value)
+        if "payouts_of" in value:
+            return self.payouts(value["payouts_of"])
         return value["repeat"] * value["times"]
+
+    def payouts(self, project: str) -> Any:
+        """The address of a project's own payouts contract."""
+        return self.stored(project)["payouts"][1]
 
     def tree(self, name: str) -> Tree:
         """A scenario's tree, with the leaves of this chain (SPEC.md P-11)."""

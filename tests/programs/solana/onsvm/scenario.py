@@ -11,6 +11,7 @@ from onsvm.chain import START, SYSTEM, Chain, Refused, wallet
 from onsvm.contracts import Contracts
 from onsvm.feeds import Feeds
 from onsvm.payouts import ZERO, Payouts
+from onsvm.projects import Projects
 from onsvm.registry import Registry
 
 TIMES = ("_at", "_by")
@@ -297,6 +298,36 @@ class PayoutsRunner(Runner):
         return getattr(self.payouts, do)(by, pool, **args)
 
 
+class ProjectsRunner(PayoutsRunner):
+    """A project's pools are those of payouts that name it."""
+
+    program, entity = "projects", "project"
+
+    def __init__(self, scenario: dict[str, Any]):
+        super().__init__(scenario)
+        self.projects = Projects(self.chain)
+
+    def given(self, value: Any, field: str = "") -> Any:
+        if isinstance(value, dict) and "payouts_of" in value:
+            return str(self.payouts.interface.address)
+        return super().given(value, field)
+
+    def next_entity(self, do: str, by: str) -> Pubkey:
+        return self.projects.next_project(by) if do == "create" else self.payouts.next_pool(by)
+
+    def instruction(self, do: str, by: str, args: dict[str, Any]) -> Instruction:
+        if do == "payouts.open":
+            return super().instruction("open", by, args)
+        for name in ("organisation", "digest", "evidence"):
+            if name in args:
+                args[name] = list(args[name])
+        if do == "create":
+            return self.projects.create(by, **args)
+        if "due_at" in args:
+            args["due_at"] += START
+        return self.projects.step(do, by, **args)
+
+
 class FeedsRunner(Runner):
     program, entity = "feeds", "feed"
 
@@ -349,4 +380,5 @@ RUNNERS: dict[str, type[Runner]] = {
     "feeds": FeedsRunner,
     "registry": RegistryRunner,
     "payouts": PayoutsRunner,
+    "projects": ProjectsRunner,
 }
