@@ -19,7 +19,7 @@ from indexer.config import Config
 from indexer.errors import Fatal
 from indexer.verify import Finding
 from localnet import truth
-from localnet.network import Deployed, Localnet
+from localnet.network import Deployed, EvmChain, Localnet
 from localnet.play import Player
 from localnet.served import served
 from localnet.truth import Truth
@@ -33,6 +33,16 @@ _DEBTS = {
     "contracts": ("agreements", "agreement", "coalesce(funded, 0) - coalesce(paid, 0)"),
     "payouts": ("pools", "pool", "coalesce(funded, 0) - claimed - redeemed - refunded"),
 }
+# An exchange owes of each token what is free of it, and what its orders that rest have locked.
+_HELD = """
+SELECT token, sum(amount) FROM (
+    SELECT token, free AS amount FROM {balances} WHERE chain = %(chain)s
+    UNION ALL
+    SELECT CASE side WHEN 0 THEN quote ELSE base END,
+        "left" * CASE side WHEN 0 THEN price * tick ELSE lot END
+    FROM {orders} JOIN {markets} USING (chain, market) WHERE chain = %(chain)s
+) AS owed GROUP BY token
+"""
 
 
 async def proof(
@@ -134,7 +144,7 @@ async def vaults_are_debts(
         )
         return {entity: int(debt) for entity, debt in connection.execute(query, [chain])}
 
-    found: list[Finding] = []
+    found = [await exchange_is_debts(connection, config, net.evm, session)]
     programs = await truth.evm_programs(net.evm, session)
     for name in _DEBTS:
         contracts = [p.address for p in programs if p.program == name]
@@ -164,6 +174,29 @@ async def vaults_are_debts(
                 )
             )
     return found
+
+
+async def exchange_is_debts(
+    connection: Connection[Any], config: Config, chain: EvmChain, session: aiohttp.ClientSession
+) -> Finding:
+    """What the exchange has of each token is what it owes by the folds, to the unit."""
+    folds = {"balances": "balances", "orders": "orders", "markets": "exchange_markets"}
+    query = SQL(_HELD).format(**{name: _table(config, fold) for name, fold in folds.items()})
+    debts = {token: int(debt) for token, debt in connection.execute(query, {"chain": chain.name})}
+    (contract,) = (p.address for p in chain.programs if p.program == "exchange")
+    held = {
+        address.lower(): await truth.evm_held(chain, contract, session, name)
+        for name, address in chain.tokens.items()
+    }
+    told = ", ".join(
+        f"{held[address.lower()]} of {name}, owes {debts.get(address.lower(), 0)}"
+        for name, address in chain.tokens.items()
+    )
+    return Finding(
+        "anvil: exchange holds what is owed",
+        held == {token: debts.get(token, 0) for token in held.keys() | debts.keys()},
+        f"it holds {told}",
+    )
 
 
 async def rebuilt(config: Config) -> Finding:
