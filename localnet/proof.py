@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 from indexer import store, verify
 from indexer.config import Config
 from indexer.errors import Fatal
+from indexer.folds import views
 from indexer.verify import Finding
 from localnet import truth
 from localnet.network import Deployed, EvmChain, Localnet
@@ -63,6 +64,7 @@ async def proof(
             found += verify.verify(opened, connection)
             found += await vaults_are_debts(connection, config, net, session)
             names = [fold.name for fold in opened.folds]
+            names += [view.name for view in views.load(config, opened.folds)]
             found.append(await served(connection, config, names, api, session))
     return [*found, await rebuilt(config)]
 
