@@ -61,7 +61,7 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
     v1 = APIRouter(prefix="/v1")
     status.add(v1)
     sse.add(v1, known, streams)
-    for table in known.folds.values():
+    for table in (*known.folds.values(), *known.views.values()):
         folds.add(v1, table)
     events.add(v1, known)
     tx.add(v1, known)

@@ -1,29 +1,32 @@
-"""What the API serves: a table for each fold and each event that the configuration declares."""
+"""What the API serves: a table for each fold, view and event that the configuration declares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from api import viewed
 from api.edge import Field, Shape, field
 from indexer.config import Config
 from indexer.decode.schema import COMMON, EventTable, Schema, schema
 from indexer.decode.types import Type
 from indexer.errors import Fatal
-from indexer.folds import bind
+from indexer.folds import bind, views
 from indexer.folds.bind import Bound, BoundFold
+from indexer.folds.views import View
 
 CHAIN = Field("chain", Shape.TEXT, "text", False, doc="the chain's name in the configuration")
 EVENT = Field("event", Shape.TEXT, "text", False, doc="the event's table")
 RESERVED = ("changes", "events", "status", "tx")
-"""Names under /v1 that no fold may have."""
+"""Names under /v1 that no fold or view may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """``fields`` begin with ``chain``; ``key`` names those of the primary key, in its order.
 
-    ``fold`` is None for an event table. ``emitters``: (chain, address, signature) of the events
+    ``fold`` is None but for a fold's. ``reads``: the folds that its rows are made of, a fold's own
+    among them. ``emitters``: (chain, address, signature) of the events
     that an event table holds. ``parts``: the event tables that this one is the union of.
     """
 
@@ -33,6 +36,7 @@ class Table:
     key: tuple[str, ...]
     chains: tuple[str, ...]
     fold: BoundFold | None = None
+    reads: tuple[str, ...] = ()
     event: EventTable | None = None
     emitters: tuple[tuple[str, str, str], ...] = ()
     parts: tuple[str, ...] = ()
@@ -48,6 +52,7 @@ class Catalog:
     config: Config
     declared: Schema
     folds: dict[str, Table]
+    views: dict[str, Table]
     events: dict[str, Table]
 
     @property
@@ -56,16 +61,21 @@ class Catalog:
 
 
 def catalog(config: Config) -> Catalog:
-    """Reads interfaces and folds; raises Fatal where a fold's name is a route's."""
+    """Reads interfaces, folds and views; raises Fatal where one has the name of a route."""
     declared = schema(config)
     evm = frozenset(c.name for c in config.chains.values() if c.kind == "evm")
     addresses = _addresses(declared)
-    folds = [_fold(f, declared, addresses) for f in bind.load(config, declared)]
-    for table in folds:
+    bound = bind.load(config, declared)
+    folds = {f.name: _fold(f, declared, addresses) for f in bound}
+    listed = [_view(v, folds) for v in views.load(config, bound)]
+    for table in (*folds.values(), *listed):
         if table.name in RESERVED:
-            raise Fatal(f"fold {table.name!r} has the name of an API route: rename it")
+            what = "fold" if table.fold else "view"
+            raise Fatal(f"{what} {table.name!r} has the name of an API route: rename it")
     events = [_event(t, declared, addresses, evm) for t in declared.tables.values()]
-    return Catalog(config, declared, {t.name: t for t in folds}, {t.name: t for t in events})
+    return Catalog(
+        config, declared, folds, {t.name: t for t in listed}, {t.name: t for t in events}
+    )
 
 
 _Addresses = dict[tuple[str, str], frozenset[str]]
@@ -138,7 +148,20 @@ def _fold(fold: BoundFold, declared: Schema, addresses: _Addresses) -> Table:
         ("chain", *(c.name for c in fold.key)),
         _ordered(b.chain for b in declared.bindings if names & {t.name for t in b.tables.values()}),
         fold=fold,
+        reads=(fold.name,),
     )
+
+
+def _view(view: View, folds: dict[str, Table]) -> Table:
+    """Its key is that of the fold it has a row for each row of, and an element of its list."""
+    of = folds[view.of]
+    reads = tuple(dict.fromkeys((view.of, *(j.fold for j in view.joins))))
+    keys = [f for name in of.key for f in [of.field(name)] if f]
+    if view.each:
+        keys.append(Field(view.each[0], Shape.TEXT, "text", False, doc=f"one of {view.each[1]}"))
+    made = viewed.columns(view, {name: folds[name].fields for name in reads})
+    key = tuple(f.name for f in keys)
+    return Table(view.name, view.doc, (*keys, *made), key, of.chains, reads=reads)
 
 
 def _doc(fold: BoundFold, column: Bound) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Any, Optional
@@ -20,11 +21,13 @@ from indexer.decode.types import Column, Type
 
 class Shape(Enum):
     """``DECIMAL``: an integer that JSON's numbers may not hold, as a string of digits.
-    ``ID``: an address, key or digest."""
+    ``FRACTION``: a number with digits behind a point, as a string too. ``ID``: an address, key or
+    digest."""
 
     BOOL = "bool"
     NUMBER = "number"
     DECIMAL = "decimal string"
+    FRACTION = "fraction"
     TEXT = "text"
     ID = "id"
     TIME = "time"
@@ -33,7 +36,7 @@ class Shape(Enum):
     @property
     def ordered(self) -> bool:
         """Whether ranges and orders over it mean something."""
-        return self in (Shape.NUMBER, Shape.DECIMAL, Shape.TIME)
+        return self in (Shape.NUMBER, Shape.DECIMAL, Shape.FRACTION, Shape.TIME)
 
 
 _SHAPES = {
@@ -51,6 +54,7 @@ _SHAPES = {
     Type.JSON: Shape.JSON,
 }
 _DIGITS = re.compile(r"-?\d{1,78}")
+_POINT = re.compile(r"-?\d{1,78}(\.\d{1,78})?")
 _HEX = re.compile(r"0[xX][0-9a-fA-F]*")
 _YEAR_10000 = "'10000-01-01 00:00:00+00'::timestamptz"
 _INT8 = (-(1 << 63), (1 << 63) - 1)
@@ -72,7 +76,7 @@ class Field:
         """The expression that reads it, from the relation ``t``, in the form JSON wants."""
         name, alias = sql.Identifier("t", self.name), sql.Identifier(self.name)
         match self.shape:
-            case Shape.DECIMAL | Shape.JSON:
+            case Shape.DECIMAL | Shape.FRACTION | Shape.JSON:
                 return sql.SQL("{}::text AS {}").format(name, alias)
             case Shape.TIME:
                 # RFC 3339 ends with year 9999; the raw seconds stand beside a time
@@ -102,6 +106,10 @@ class Field:
                 return text == "true"
             case Shape.NUMBER | Shape.DECIMAL:
                 return _integer(text, _INT8 if self.cast in ("int4", "int8") else None)
+            case Shape.FRACTION:
+                if not _POINT.fullmatch(text):
+                    raise ValueError("must be a number in digits, with a point or without")
+                return Decimal(text)
             case Shape.TIME:
                 return _time(text)
             case Shape.JSON:
@@ -125,10 +133,12 @@ class Field:
 
 
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+$", "examples": ["1000000"]}
+_FRACTION = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["0.25"]}
 _ANNOTATIONS: dict[Shape, Any] = {
     Shape.BOOL: bool,
     Shape.NUMBER: int,
     Shape.DECIMAL: Annotated[str, WithJsonSchema(_DECIMAL)],
+    Shape.FRACTION: Annotated[str, WithJsonSchema(_FRACTION)],
     Shape.TEXT: str,
     Shape.ID: str,
     Shape.TIME: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})],
@@ -138,6 +148,7 @@ _PARAMETERS: dict[Shape, dict[str, Any]] = {
     Shape.BOOL: {"type": "boolean"},
     Shape.NUMBER: {"type": "integer"},
     Shape.DECIMAL: _DECIMAL,
+    Shape.FRACTION: _FRACTION,
     Shape.TEXT: {"type": "string"},
     Shape.ID: {"type": "string"},
     Shape.TIME: {"type": "string", "format": "date-time"},

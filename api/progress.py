@@ -25,8 +25,8 @@ class Progress(BaseModel):
 
 
 _FOLD = """
-SELECT chain, as_of, finalized, complete FROM fold_progress
-WHERE fold = %s AND chain = ANY(%s::text[])
+SELECT chain, min(as_of), finalized, bool_and(complete) FROM fold_progress
+WHERE fold = ANY(%s::text[]) AND chain = ANY(%s::text[]) GROUP BY chain, finalized
 """
 _EVENTS = """
 SELECT p.chain, min(p.as_of), h.finalized, bool_and(p.as_of >= h.height)
@@ -43,9 +43,10 @@ GROUP BY p.chain, h.finalized
 async def of(
     connection: AsyncConnection[Any], tables: Sequence[Table], chains: Sequence[str]
 ) -> dict[str, Progress]:
-    """Of one fold, or of event tables together."""
-    if len(tables) == 1 and tables[0].fold is not None:
-        found = await connection.execute(_FOLD, [tables[0].name, list(chains)])
+    """Of a fold, or of a view: of its folds together; or of event tables together."""
+    reads = [name for t in tables for name in t.reads]
+    if reads:
+        found = await connection.execute(_FOLD, [reads, list(chains)])
     else:
         emitters = [e for t in tables for e in t.emitters]
         columns = [[e[i] for e in emitters] for i in range(3)]

@@ -28,7 +28,7 @@ MAX_UINT256 = 2**256 - 1
 @dataclass(frozen=True)
 class Deployed:
     """Addresses, EIP-55. Account 0 deploys them in this order, so on a fresh anvil they are the
-    same each time."""
+    same each time. ``token`` is the test USDC, ``goods`` a second one, which is sold for it."""
 
     bets: str
     token: str
@@ -36,9 +36,12 @@ class Deployed:
     contracts: str
     payouts: str
     projects: str
+    registry: str
+    exchange: str
+    goods: str
 
 
-# The build of each, the other whose address its constructor wants, and gas for its creation.
+# The build of each, whose address its constructor wants, and gas for its creation.
 _BUILDS = {
     "bets": ("Bets", "", 5_000_000),
     "token": ("TestToken", "", 3_000_000),
@@ -46,6 +49,9 @@ _BUILDS = {
     "contracts": ("Contracts", "feeds", 7_000_000),
     "payouts": ("Payouts", "feeds", 7_000_000),
     "projects": ("Projects", "payouts", 4_000_000),
+    "registry": ("Registry", "admin", 5_000_000),
+    "exchange": ("Exchange", "", 6_000_000),
+    "goods": ("TestToken", "", 3_000_000),
 }
 
 
@@ -143,9 +149,9 @@ class Receipts:
                 future.set_result(receipt)
 
 
-async def deploy(web3: AsyncWeb3[Any]) -> Deployed:
-    """Deploys the programs and the test USDC from account 0, or finds them where an earlier run
-    did."""
+async def deploy(web3: AsyncWeb3[Any], admin: str) -> Deployed:
+    """Deploys the programs and the test tokens from account 0, or finds them where an earlier run
+    did. ``admin``: the registry's first, 0x-hex."""
     sender = wallets.deployer()
     wallet, receipts = Wallet(web3, sender, await web3.eth.chain_id), Receipts(web3)
     await receipts.begin()
@@ -157,7 +163,8 @@ async def deploy(web3: AsyncWeb3[Any]) -> Deployed:
     for name, (build, wants, gas) in _BUILDS.items():
         if not await web3.eth.get_code(Web3.to_checksum_address(found[name])):
             code = artifacts.contract(build).bytecode
-            code += found[wants][2:].lower().rjust(64, "0") if wants else ""
+            wanted = admin if wants == "admin" else found.get(wants, "")
+            code += wanted[2:].lower().rjust(64, "0") if wanted else ""
             sent.append(await wallet.send(gas=gas, data=code, to=b""))
     made = await asyncio.gather(*(receipts.wait(tx) for tx in sent))
     for name, address in found.items():
@@ -188,8 +195,8 @@ class EvmWallets:
         self.deployed, self.cast = deployed, cast
         self.token = self.contract("TestToken", deployed.token)
         self.receipts = Receipts(web3)
-        self.allowed: set[tuple[str, str]] = set()
-        self.allowing: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.allowed: set[tuple[str, str, str]] = set()
+        self.allowing: defaultdict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wallets: dict[str, Wallet] = {}
         self._now = (0.0, 0)
 
@@ -208,7 +215,8 @@ class EvmWallets:
         return self.wallet(name).account.address
 
     async def fund(self, dollars: int = 1_000_000) -> None:
-        """Gives each actor 100 ether, and the bettors USDC and an allowance for Bets."""
+        """Gives each actor 100 ether, and the bettors both test tokens and an allowance of USDC for
+        Bets."""
         await self.receipts.begin()
         for name in self.cast:
             # anvil's own way to make ether: no transaction to wait for.
@@ -216,8 +224,9 @@ class EvmWallets:
         bank = Wallet(self.web3, wallets.deployer(), self.chain_id)
         sent: list[HexBytes] = []
         for name in (name for name in self.cast if name.startswith("bettor")):
-            mint = self.token.functions.mint(self.address(name), dollars * USDC)
-            sent.append(await bank.send(mint, gas=100_000))
+            for token in (self.token, self.contract("TestToken", self.deployed.goods)):
+                mint = token.functions.mint(self.address(name), dollars * USDC)
+                sent.append(await bank.send(mint, gas=100_000))
             approve = self.token.functions.approve(self.deployed.bets, MAX_UINT256)
             sent.append(await self.wallet(name).send(approve, gas=100_000))
         await self.all_ok(sent)
@@ -249,14 +258,16 @@ class EvmWallets:
         await self.rpc("evm_setTime", [to])
         await self.rpc("evm_mine", [])
 
-    async def allow(self, actor: str, spender: str) -> None:
-        """Lets a contract take the actor's USDC, once and for all."""
+    async def allow(self, actor: str, spender: str, token: str = "") -> None:
+        """Lets a contract take the actor's USDC, or another ``token``, once and for all."""
         await self.receipts.begin()
-        async with self.allowing[actor, spender]:
-            if (actor, spender) not in self.allowed:
-                approve = self.token.functions.approve(spender, MAX_UINT256)
+        once = actor, spender, token
+        async with self.allowing[once]:
+            if once not in self.allowed:
+                taken = self.contract("TestToken", token) if token else self.token
+                approve = taken.functions.approve(spender, MAX_UINT256)
                 await self.all_ok([await self.wallet(actor).send(approve, gas=100_000)])
-                self.allowed.add((actor, spender))
+                self.allowed.add(once)
 
     async def send(self, actor: str, call: Any, gas: int) -> Receipt:
         """Sends a contract's call from the actor's wallet and waits for its receipt."""

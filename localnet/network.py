@@ -15,13 +15,17 @@ from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, ports, solananode, svm
 from localnet.calls.bets import EvmBets, SolanaBets
 from localnet.calls.contracts import EvmContracts, SolanaContracts
+from localnet.calls.exchange import EvmExchange
 from localnet.calls.feeds import EvmFeeds, SolanaFeeds
 from localnet.calls.payouts import EvmPayouts
 from localnet.calls.projects import EvmProjects, SolanaProjects
+from localnet.calls.records import SolanaRecords
+from localnet.calls.registry import EvmRegistry, SolanaRegistry
 from localnet.calls.solana_payouts import SolanaPayouts
 from localnet.play import Note, Player, Program, play
 from localnet.scenario import story
 from localnet.stories.action import Step
+from localnet.stories.registry import ADMIN
 from localnet.together import together
 from localnet.wallets import Cast
 
@@ -42,13 +46,18 @@ class Deployed:
 
 @dataclass(frozen=True)
 class _Chain:
-    """``token``: the test USDC's address. ``programs``: those that are there."""
+    """``tokens``: the test tokens' addresses by their names. ``programs``: those that are there."""
 
     name: str
     rpc: str
     ws: str
-    token: str
+    tokens: Mapping[str, str]
     programs: tuple[Deployed, ...]
+
+    @property
+    def token(self) -> str:
+        """The test USDC's address."""
+        return self.tokens["USDC"]
 
     @property
     def bets(self) -> str:
@@ -74,6 +83,7 @@ class SolanaChain(_Chain):
 # What makes a program's transactions, by the name that the story has for it.
 _EVM_CALLS = {
     "feeds": EvmFeeds, "contracts": EvmContracts, "payouts": EvmPayouts, "projects": EvmProjects,
+    "registry": EvmRegistry, "exchange": EvmExchange,
 }  # fmt: skip
 _SOLANA_CALLS = {
     "feeds": SolanaFeeds, "contracts": SolanaContracts, "payouts": SolanaPayouts,
@@ -156,7 +166,7 @@ class Localnet:
         self.nodes.append(node.process)
         web3 = evm.connect(node.url)
         stack.push_async_callback(web3.provider.disconnect)
-        deployed = await evm.deploy(web3)
+        deployed = await evm.deploy(web3, self.cast.evm(ADMIN).address)
         client = EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, self.cast)
         await client.fund()
         calls: dict[str, Program] = {n: make(client) for n, make in _EVM_CALLS.items()}
@@ -164,7 +174,7 @@ class Localnet:
             "anvil",
             node.url,
             node.ws,
-            deployed.token,
+            {"USDC": deployed.token, "goods": deployed.goods},
             evm_programs(deployed),
             client,
             {"bets": client, **calls},
@@ -179,12 +189,15 @@ class Localnet:
         client = SolanaBets(svm.connect(url), "solana", self.cast)
         stack.push_async_callback(client.close)
         await client.fund()
+        registry = SolanaRegistry(client)
+        await registry.initialize(ADMIN)
         calls: dict[str, Program] = {n: make(client) for n, make in _SOLANA_CALLS.items()}
+        calls |= {"registry": registry, "records": SolanaRecords(registry)}
         self._solana = SolanaChain(
             "solana",
             url,
             ws,
-            str(client.token),
+            {"USDC": str(client.token)},
             solana_programs(),
             client,
             {"bets": client, **calls},
@@ -236,7 +249,7 @@ class Localnet:
         return {
             "chains": {c.name: {"rpc": c.rpc, "ws": c.ws} for c in running},
             "programs": {c.name: {p.program: p.address for p in c.programs} for c in running},
-            "tokens": {c.name: {"USDC": c.token} for c in running},
+            "tokens": {c.name: c.tokens for c in running},
             "cast": asdict(self.cast),
             "wallets": {
                 name: {
@@ -266,6 +279,8 @@ def evm_programs(deployed: evm.Deployed) -> tuple[Deployed, ...]:
         ("contracts", "Contracts", deployed.contracts),
         ("payouts", "Payouts", deployed.payouts),
         ("projects", "Projects", deployed.projects),
+        ("registry", "Registry", deployed.registry),
+        ("exchange", "Exchange", deployed.exchange),
     )
     return tuple(
         Deployed(name, address, artifacts.INTERFACES / f"{build}.abi.json")

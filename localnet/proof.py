@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 from indexer import store, verify
 from indexer.config import Config
 from indexer.errors import Fatal
+from indexer.folds import views
 from indexer.verify import Finding
 from indexer.verify.compare import accounts_are_folds
 from localnet import truth
@@ -47,6 +48,7 @@ async def proof(
             for chain in config.chains:
                 found += await accounts_are_folds(opened, connection, chain)
             names = [fold.name for fold in opened.folds]
+            names += [view.name for view in views.load(config, opened.folds)]
             found.append(await served(connection, config, names, api, session))
     return [*found, await rebuilt(config)]
 

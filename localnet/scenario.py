@@ -9,7 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from localnet.stories import bets, contracts, feeds, payouts, projects
+from localnet.stories import (
+    bets,
+    contracts,
+    exchange,
+    feeds,
+    payouts,
+    projects,
+    records,
+    registry,
+)
 from localnet.stories.action import Step
 from localnet.wallets import Cast
 
@@ -17,7 +26,7 @@ from localnet.wallets import Cast
 def story(cast: Cast, rate: float, seed: int | None = None) -> Iterator[Step]:
     """Endless actions in order of time, at most ``rate`` a second.
 
-    About seven of ten are bets: they fill what the other programs, whose steps are bound to
+    About six of ten are bets: they fill what the other programs, whose steps are bound to
     deadlines, leave free.
     """
     seed = cast.seed if seed is None else seed
@@ -30,6 +39,9 @@ def story(cast: Cast, rate: float, seed: int | None = None) -> Iterator[Step]:
         projects.Story(cast, rate, dice("projects")),
         contracts.Story(cast, rate, dice("contracts")),
         payouts.Story(cast, rate, dice("payouts")),
+        registry.Story(cast, rate, dice("registry")),
+        records.Story(cast, rate, dice("records")),
+        exchange.Story(cast, rate, dice("exchange")),
         bets.Story(cast, random.Random(seed)),
     )
     slot = 0

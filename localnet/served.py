@@ -1,4 +1,4 @@
-"""What the API serves against what the tables hold: every row of every fold, value by value."""
+"""What the API serves against what the tables hold: each row of folds and views, each value."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _PAGE = 500  # rows
 async def served(
     connection: Connection[Any],
     config: Config,
-    folds: Iterable[str],
+    names: Iterable[str],
     api: str,
     session: aiohttp.ClientSession,
 ) -> Finding:
-    """Pages through each fold at the URL ``api``. Holds when no traffic is under way."""
+    """Pages through each fold and view at the URL ``api``. Holds when no traffic is under way."""
     rows = wrong = tables = 0
-    for fold in folds:
-        told = [row async for row in _pages(session, f"{api}/v1/{fold}")]
+    for name in names:
+        told = [row async for row in _pages(session, f"{api}/v1/{name}")]
         with connection.cursor(row_factory=dict_row) as cursor:
-            query = SQL("SELECT * FROM {}").format(Identifier(config.database.schema, fold))
+            query = SQL("SELECT * FROM {}").format(Identifier(config.database.schema, name))
             held = cursor.execute(query).fetchall()
         mine = sorted(map(_plain, told), key=repr)
         # what begins with _ is the fold's own

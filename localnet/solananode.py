@@ -13,8 +13,6 @@ from solders.pubkey import Pubkey
 from indexer.errors import Fatal
 from localnet import artifacts, child, ports, svm
 
-_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
-
 
 async def start(
     kind: str, home: Path, port: int, slot_ms: int = 400, finality: int = 32
@@ -87,7 +85,7 @@ def _surfpool(port: int) -> list[object]:
 async def _write_program(client: AsyncClient, program: Pubkey, file: Path) -> None:
     """Puts a program on a surfpool, by its `surfnet_setAccount`: a program account of the
     upgradeable loader, and the data account it points to, which says who may upgrade it."""
-    data = Pubkey.find_program_address([bytes(program)], _LOADER)[0]
+    data = svm.program_data(program)
     authority = bytes(svm.bank().pubkey())
     accounts = (
         (data, struct.pack("<IQB32s", 3, 0, 1, authority) + file.read_bytes(), False),
@@ -97,7 +95,7 @@ async def _write_program(client: AsyncClient, program: Pubkey, file: Path) -> No
         rent = await client.get_minimum_balance_for_rent_exemption(len(content))
         account = {
             "lamports": rent.value,
-            "owner": str(_LOADER),
+            "owner": str(svm.LOADER),
             "data": content.hex(),
             "executable": executable,
         }

@@ -22,7 +22,7 @@ from web3 import Web3
 
 from indexer.decode.schema import table_name
 from indexer.errors import Fatal
-from localnet import artifacts
+from localnet import artifacts, svm, wallets
 from localnet.network import Deployed, EvmChain, SolanaChain
 
 # Anchor's mark of an event that a program tells itself by a call: sha256("anchor:event")[:8],
@@ -35,16 +35,18 @@ _AT_ONCE = 8
 class Truth:
     """``events``: how often each (event, transaction) occurs; an event is named as its table is,
     such as ``bets_bet_placed``. ``refused``: transactions that called a program and failed.
-    ``tip``: the highest block that was read."""
+    ``tip``: the highest block that was read. ``setup``: transactions of the account that set the
+    programs up, before anyone called them."""
 
     chain: str
     tip: int
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: int = 0
+    setup: set[str] = field(default_factory=set)
 
     @property
     def transactions(self) -> set[str]:
-        return {tx for _, tx in self.events}
+        return {tx for _, tx in self.events} - self.setup
 
 
 class Rpc:
@@ -81,6 +83,8 @@ async def evm(chain: EvmChain, session: aiohttp.ClientSession) -> Truth:
         if int(receipt["status"], 16) == 0:
             truth.refused += receipt["to"] in addresses
             continue
+        if receipt["from"] == wallets.deployer().address.lower():
+            truth.setup.add(receipt["transactionHash"])
         for log in receipt["logs"]:
             if log["address"] in addresses:
                 name = names[log["address"], log["topics"][0]]
@@ -110,11 +114,13 @@ async def solana(chain: SolanaChain, session: aiohttp.ClientSession) -> Truth:
         if meta["err"] is not None:
             truth.refused += not ids.isdisjoint(outer)
             continue
+        tx = item["transaction"]["signatures"][0]
+        if keys[0] == str(svm.bank().pubkey()):
+            truth.setup.add(tx)
         for inner in (i for group in meta["innerInstructions"] for i in group["instructions"]):
             data = based58.b58decode(inner["data"].encode())
             program = keys[inner["programIdIndex"]]
             if program in ids and data[:8] == EVENT_TAG:
-                tx = item["transaction"]["signatures"][0]
                 truth.events[names[program, data[8:16]], tx] += 1
     return truth
 
@@ -136,9 +142,11 @@ async def evm_programs(chain: EvmChain, session: aiohttp.ClientSession) -> tuple
     return tuple(found)
 
 
-async def evm_held(chain: EvmChain, contract: str, session: aiohttp.ClientSession) -> int:
-    """USDC that a contract holds, in smallest units."""
-    call = {"to": chain.token, "data": "0x70a08231" + contract[2:].lower().rjust(64, "0")}
+async def evm_held(
+    chain: EvmChain, contract: str, session: aiohttp.ClientSession, token: str = "USDC"
+) -> int:
+    """What a contract holds of a test token, in smallest units."""
+    call = {"to": chain.tokens[token], "data": "0x70a08231" + contract[2:].lower().rjust(64, "0")}
     return int(await Rpc(chain.rpc, session)("eth_call", call, "latest"), 16)
 
 

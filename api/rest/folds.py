@@ -1,4 +1,4 @@
-"""One collection for each fold, and one path for each of its rows."""
+"""One collection for each fold and view, and one path for each of its rows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from api.service import service
 
 
 def add(router: APIRouter, table: Table) -> None:
-    """Adds ``/{fold}`` and ``/{fold}/{chain}/{key…}``."""
+    """Adds ``/{fold}`` and ``/{fold}/{chain}/{key…}``; a view's are alike, but as of now alone."""
     row_model = model(table)
-    many, single = Parameters(table, (*ROWS, "at")), Parameters(table, (*ROW, "at"))
+    past = ("at",) if table.fold else ()
+    many, single = Parameters(table, (*ROWS, *past)), Parameters(table, (*ROW, *past))
+    tag = "folds" if table.fold else "views"
 
     async def page(request: Request) -> Response:
         query = many.parse(request.query_params.multi_items())
@@ -54,7 +56,7 @@ def add(router: APIRouter, table: Table) -> None:
         responses=responses(400, 429, 503),
         openapi_extra={"parameters": many.openapi()},
         operation_id=f"list_{table.name}",
-        tags=["folds"],
+        tags=[tag],
     )
     router.add_api_route(
         f"/{table.name}/" + "/".join(f"{{{f.name}}}" for f in keys),
@@ -65,7 +67,7 @@ def add(router: APIRouter, table: Table) -> None:
         responses=responses(400, 404, 429, 503),
         openapi_extra={"parameters": [*map(_in_path, keys), *single.openapi()]},
         operation_id=f"get_{table.name}",
-        tags=["folds"],
+        tags=[tag],
     )
 
 

@@ -27,5 +27,5 @@ def place(bet: Place, market: Entity) -> Call:
         },
         payer=payer,
         spends=amount,
-        opens=("position", "Position"),
+        opens={"position": "Position"},
     )

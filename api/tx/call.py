@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,27 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program's own account on Solana, at the seeds ``kind``, the entity, ``of``."""
+    """A program's own account on Solana, at the seeds ``kind``, the entity, ``of``; ``alone``:
+    without the entity."""
 
     kind: bytes
     of: tuple[Who | bytes, ...] = ()
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What ``creator`` makes next on Solana: at the seeds ``kind``, creator, its count of them."""
+
+    kind: bytes
+    creator: Who
+
+
+@dataclass(frozen=True, slots=True)
+class RentPayer:
+    """Who paid the rent of a program's own account on Solana, as that account says."""
+
+    of: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +47,12 @@ class Holding:
     given: Who | None = None
 
 
-Account = Who | Part | Holding
+Account = Who | Part | Next | RentPayer | Holding
 SOLANA_ONLY = ("payer", "source", "destination")
 """Fields of a request that mean nothing on EVM chains."""
-Value = Who | int | bytes | Sequence[bytes]
+EVM_ONLY = ("deadline", "signature")
+"""Fields of a request that EVM chains want and Solana doesn't."""
+Value = Who | int | str | bytes | Sequence[bytes] | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +60,10 @@ class Call:
     """``name``: the instruction, snake_case; EVM's function has its words in camelCase.
 
     ``words``: what it does, for people. ``values``: its arguments after the entity's id, by
-    Solana's names in EVM's order. ``accounts``: Solana's beside the entity, its vault and the
-    programs. ``spends``: what the sender must let an EVM contract take. ``opens``: the account that
-    the call makes where it isn't there, and its type.
+    Solana's names in EVM's order; Solana leaves out those that its instruction doesn't have.
+    ``accounts``: Solana's beside the entity, its vault, the program's counter and the programs.
+    ``spends``: what the sender must let an EVM contract take. ``opens``: the accounts that the
+    call makes where they aren't there, and their types.
     """
 
     name: str
@@ -53,4 +73,4 @@ class Call:
     accounts: Mapping[str, Account]
     payer: Who | None = None
     spends: int = 0
-    opens: tuple[str, str] | None = None
+    opens: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""The market, agreement or pool that a transaction is for, as indexed."""
+"""The market, agreement, pool … that a transaction is for, as indexed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from indexer.decode.schema import Binding
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``opened``: the event table that its first event is in; ``key``: that event's id;
-    ``fold``: where the API lists it."""
+    """``opened``: the event table that its first event is in; ``key``: that event's id, "" for
+    calls that are about no entity; ``fold``: where the API lists it; ``paid``: whether its first
+    event names the token that is paid in it."""
 
     program: str
     opened: str
     key: str
     fold: str
+    paid: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """``address``: the contract or program that it lives in; ``token``: what is paid in it;
-    ``opened``: its first event."""
+    """``address``: the contract or program that it lives in; ``token``: what is paid in it, "" for
+    nothing; ``opened``: its first event. Of a call about no entity ``id`` is ""."""
 
     kind: Kind
     program: Binding
@@ -58,4 +60,11 @@ async def read(
         raise Problem(
             404, f"no {kind.key} {id_} on {chain}: /v1/{kind.fold}?chain={chain} lists them"
         )
-    return Entity(kind, program, found["address"], id_, found["token"], found)
+    token = found["token"] if kind.paid else ""
+    return Entity(kind, program, found["address"], id_, token, found)
+
+
+def none(kind: Kind, programs: Mapping[str, Binding], token: str) -> Entity:
+    """What a call on the program itself is for: the first one that the configuration names."""
+    program = next(b for b in programs.values() if b.factory is None)
+    return Entity(kind, program, program.address, "", token, {})

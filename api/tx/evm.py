@@ -44,15 +44,17 @@ async def build(
     sender = _address(call.sender.field, call.sender.text)
     abi: list[dict[str, Any]] = _abi(entity.program.interface.document)
     contract = entity.address
-    values = [bytes.fromhex(entity.id[2:]), *map(_value, call.values.values())]
-    data = _call(abi, _camel(call.name), values)
-    allowance, block, tip = await _state(rpc, entity.token, sender, contract)
+    values = [bytes.fromhex(entity.id[2:])] if entity.id else []
+    data = _call(abi, _camel(call.name), [*values, *map(_value, call.values.values())])
     calls: list[tuple[str, str, str]] = []
-    if allowance < call.spends:
-        approve = _encode("approve", ["address", "uint256"], [contract, call.spends])
-        calls.append((f"allow the program to take {call.spends}", entity.token, approve))
+    if call.spends:
+        token = _address("token", entity.token)
+        if await _allowance(rpc, token, sender, contract) < call.spends:
+            approve = _encode("approve", ["address", "uint256"], [contract, call.spends])
+            calls.append((f"allow the program to take {call.spends}", token, approve))
     calls.append((call.words, contract, data))
     reverts = Reverts(abi, messages)
+    block, tip = await _market(rpc)
     gas, simulation = await _simulate(rpc, sender, calls, reverts)
     return EvmTransaction(
         chain_id=chain.chain_id or 0,
@@ -113,22 +115,19 @@ def _encode(name: str, types: Sequence[str], values: Sequence[Any]) -> str:
     return "0x" + (selector + arguments).hex()
 
 
-async def _state(
-    rpc: Rpc, token: str, owner: str, spender: str
-) -> tuple[int, Mapping[str, Any], int]:
-    """The allowance, the newest block's header and a priority fee."""
+async def _allowance(rpc: Rpc, token: str, owner: str, spender: str) -> int:
     data = _encode("allowance", ["address", "address"], [owner, spender])
-    allowance, block = await rpc.batch(
-        [
-            ("eth_call", [{"to": token, "data": data}, "latest"]),
-            ("eth_getBlockByNumber", ["latest", False]),
-        ]
-    )
+    answer = await rpc.call("eth_call", [{"to": token, "data": data}, "latest"])
+    return int(answer, 16) if len(answer) > 2 else 0
+
+
+async def _market(rpc: Rpc) -> tuple[Mapping[str, Any], int]:
+    """The newest block's header and a priority fee."""
+    block = await rpc.call("eth_getBlockByNumber", ["latest", False])
     try:
-        tip = int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
+        return block, int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
     except NodeFatal:
-        tip = _TIP
-    return int(allowance, 16) if len(allowance) > 2 else 0, block, tip
+        return block, _TIP
 
 
 def _fees(block: Mapping[str, Any], tip: int) -> EvmFees:

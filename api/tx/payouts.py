@@ -26,7 +26,7 @@ def fund(body: FundPool, pool: Entity) -> Call:
         },
         payer=payer,
         spends=amount,
-        opens=("receipt", "Receipt"),
+        opens={"receipt": "Receipt"},
     )
 
 
@@ -53,5 +53,5 @@ def claim(body: Claim, pool: Entity) -> Call:
             "destination": Holding(account, given),
         },
         payer=payer,
-        opens=("page", "Page"),
+        opens={"page": "Page"},
     )

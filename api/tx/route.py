@@ -16,17 +16,30 @@ from api.catalog import Catalog, Table
 from api.problem import Problem, responses
 from api.rest.answer import answer
 from api.service import service
-from api.tx import bets, contracts, entity, evm, payouts
-from api.tx.call import SOLANA_ONLY, Call
+from api.tx import bets, contracts, entity, evm, exchange, payouts, registry
+from api.tx.call import EVM_ONLY, SOLANA_ONLY, Call
 from api.tx.entity import Entity, Kind
 from api.tx.model import (
     Accept,
+    Attest,
+    CancelOrder,
     Claim,
+    CreateRecord,
+    Deposit,
     Fund,
     FundPool,
+    Grant,
+    Link,
     Place,
+    PlaceOrder,
+    Revoke,
+    RevokeAttestation,
+    SetProfile,
+    SetVisibility,
     Sign,
+    TakeOut,
     TransactionAnswer,
+    UpdateRecord,
     Withdraw,
 )
 from indexer.decode.schema import Binding
@@ -54,14 +67,35 @@ BUILDERS = (
     Builder(contracts.AGREEMENT, "withdraw", Withdraw, contracts.withdraw, "pays a party"),
     Builder(payouts.POOL, "fund", FundPool, payouts.fund, "funds a pool"),
     Builder(payouts.POOL, "claim", Claim, payouts.claim, "pays what a pool's tree says"),
-)
+    Builder(exchange.BALANCE, "deposit", Deposit, exchange.deposit, "puts money in the exchange"),
+    Builder(exchange.BALANCE, "withdraw", TakeOut, exchange.withdraw, "takes free money out"),
+    Builder(exchange.MARKET, "place", PlaceOrder, exchange.place, "places an order"),
+    Builder(exchange.MARKET, "cancel", CancelOrder, exchange.cancel, "cancels an order"),
+    Builder(registry.PROFILE, "set_profile", SetProfile, registry.set_profile, "sets a profile"),
+    Builder(registry.PROFILE, "link", Link, registry.link, "links a wallet to a profile"),
+    Builder(registry.SCOPE, "grant", Grant, registry.grant, "gives a role"),
+    Builder(registry.SCOPE, "revoke", Revoke, registry.revoke, "takes a role away"),
+    Builder(registry.SCOPE, "attest", Attest, registry.attest, "issues an attestation"),
+    Builder(
+        registry.ATTESTATION, "revoke_attestation", RevokeAttestation, registry.revoke_attestation,
+        "takes an attestation back",
+    ),
+    Builder(
+        registry.NEW_RECORD, "create_record", CreateRecord, registry.create_record, "makes a record"
+    ),
+    Builder(registry.RECORD, "update_record", UpdateRecord, registry.update_record, "updates one"),
+    Builder(
+        registry.RECORD, "set_visibility", SetVisibility, registry.set_visibility,
+        "sets who is to see a record",
+    ),
+)  # fmt: skip
 
 
 def add(router: APIRouter, catalog: Catalog) -> None:
     """Adds the builders of each program that the configuration names."""
     for builder in BUILDERS:
         opened = catalog.events.get(builder.kind.opened)
-        if opened is not None and opened.field("token") is not None:
+        if opened is not None and (not builder.kind.paid or opened.field("token") is not None):
             _add(router, catalog, builder, opened)
 
 
@@ -78,15 +112,16 @@ def _add(router: APIRouter, catalog: Catalog, builder: Builder, opened: Table) -
         if not there:
             names = ", ".join(dict.fromkeys(b.chain for b in bindings))
             raise Problem(404, f"no program {kind.program!r} on {chain!r}; it is on {names}")
-        running, key = service(request), getattr(body, kind.key)
+        running = service(request)
         program = next((solana.get(b.interface.path) for b in there.values()), None)
-        if program is None:
-            for name in SOLANA_ONLY:
-                if getattr(body, name, None) is not None:
-                    raise Problem(422, f"{name}: is for Solana; leave it out on {chain}")
-        id_ = program.entity_id(kind.key, key) if program else evm.entity_id(kind.key, key)
+        _fits(body, chain, chains[chain].kind)
         async with running.snapshot() as snapshot:
-            found = await entity.read(snapshot, kind, there, chain, id_)
+            if kind.key:
+                key = getattr(body, kind.key)
+                id_ = program.entity_id(kind.key, key) if program else evm.entity_id(kind.key, key)
+                found = await entity.read(snapshot, kind, there, chain, id_)
+            else:
+                found = entity.none(kind, there, getattr(body, "token", ""))
             known = await progress.of(snapshot, [opened], [chain])
         rpc, call = running.rpc(chain), builder.call(body, found)
         program = solana.get(found.program.interface.path)
@@ -113,6 +148,18 @@ def _add(router: APIRouter, catalog: Catalog, builder: Builder, opened: Table) -
         operation_id=f"build_{kind.program}_{builder.name}",
         tags=["transactions"],
     )
+
+
+def _fits(body: BaseModel, chain: str, kind: str) -> None:
+    """Raises Problem 422 for a field that the chain's kind doesn't know, or lacks."""
+    for name in SOLANA_ONLY:
+        if kind == "evm" and getattr(body, name, None) is not None:
+            raise Problem(422, f"{name}: is for Solana; leave it out on {chain}")
+    for name in EVM_ONLY:
+        if kind != "evm" and getattr(body, name, None) is not None:
+            raise Problem(422, f"{name}: is for EVM chains; leave it out on {chain}")
+        if kind == "evm" and getattr(body, name, "") is None:
+            raise Problem(422, f"{name}: is needed on {chain}, an EVM chain")
 
 
 def _parsed(bindings: list[Binding]) -> dict[object, Program]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from anchorpy.coder.accounts import ACCOUNT_DISCRIMINATOR_SIZE
+from anchorpy.coder.accounts import ACCOUNT_DISCRIMINATOR_SIZE, AccountsCoder
 from anchorpy.coder.common import _account_size as account_size  # pyright: ignore[reportPrivateUsage]
 from anchorpy.coder.instruction import InstructionCoder
 from anchorpy_core.idl import Idl
@@ -23,7 +23,7 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 
 from api.problem import Problem
-from api.tx.call import Account, Call, Holding, Part, Value, Who
+from api.tx.call import Account, Call, Holding, Next, Part, RentPayer, Value, Who
 from api.tx.entity import Entity
 from api.tx.failures import Failures
 from api.tx.model import Simulation, SolanaTransaction
@@ -32,6 +32,7 @@ from indexer.decode.interface import Interface, snake
 from indexer.rpc.client import Rpc
 
 _CONFIRMED = {"commitment": "confirmed"}
+_BASE64 = {**_CONFIRMED, "encoding": "base64"}
 
 
 class Program:
@@ -41,6 +42,7 @@ class Program:
         document = legacy(interface.document)
         self.idl = Idl.from_json(orjson.dumps(document).decode())
         self.instructions: Any = InstructionCoder(self.idl)
+        self.accounts: Any = AccountsCoder(self.idl)
         self.failures = Failures(document.get("errors") or [])
 
     def instruction(
@@ -57,8 +59,9 @@ class Program:
             if key is None:
                 raise Problem(501, f"the interface wants an account unknown here: {account.name}")
             metas.append(AccountMeta(key, account.is_signer, account.is_mut))
+        wanted = {name: values[name] for name in (snake(a.name) for a in described.args)}
         try:
-            data = self.instructions.encode(name, dict(values))
+            data = self.instructions.encode(name, wanted)
         except ConstructError:
             raise Problem(422, "an amount is over 64 bits, more than the program takes") from None
         return Instruction(program, data, metas)
@@ -68,36 +71,44 @@ class Program:
         return str(_pubkey(key, text))
 
     async def build(self, rpc: Rpc, entity: Entity, call: Call) -> SolanaTransaction:
-        """Where the call makes an account, its deposit is told if it isn't there yet."""
+        """Where the call makes accounts, their deposit is told if they aren't there yet."""
         at = Pubkey.from_string(entity.address)
-        id_ = Pubkey.from_string(entity.id)
         accounts = {
-            entity.kind.key: id_,
-            "vault": _pda(at, b"vault", bytes(id_)),
+            "counter": _pda(at, b"counter"),
             "token_program": TOKEN_PROGRAM_ID,
             "system_program": SYSTEM,
             "event_authority": _pda(at, b"__event_authority"),
             "program": at,
-        } | {name: _account(at, entity, account) for name, account in call.accounts.items()}
+        }
         values = {name: _value(value) for name, value in call.values.items()}
+        if entity.id:
+            id_ = Pubkey.from_string(entity.id)
+            accounts |= {entity.kind.key: id_, "vault": _pda(at, b"vault", bytes(id_))}
+            values |= {entity.kind.key: id_}
+        for name, account in call.accounts.items():
+            accounts[name] = await self._account(rpc, at, entity, account)
         instruction = self.instruction(call.name, at, accounts, values)
         payer = _key(call.payer or call.sender)
-        made, size = at, 0
-        if call.opens is not None:
-            made, size = accounts[call.opens[0]], _size(self.idl, call.opens[1])
-        latest, there, deposit = await rpc.batch(
+        made = [(str(accounts[name]), _size(self.idl, kind)) for name, kind in call.opens.items()]
+        latest, *answers = await rpc.batch(
             [
                 ("getLatestBlockhash", [_CONFIRMED]),
-                ("getAccountInfo", [str(made), _CONFIRMED | {"encoding": "base64"}]),
-                ("getMinimumBalanceForRentExemption", [size]),
+                *(("getAccountInfo", [address, _BASE64]) for address, _ in made),
+                *(("getMinimumBalanceForRentExemption", [size]) for _, size in made),
             ]
+        )
+        there, deposits = answers[: len(made)], answers[len(made) :]
+        rent = sum(
+            deposit
+            for found, deposit in zip(there, deposits, strict=True)
+            if found["value"] is None
         )
         blockhash = latest["value"]["blockhash"]
         message = MessageV0.try_compile(payer, [instruction], [], Hash.from_string(blockhash))
         signatures = [Signature.default()] * message.header.num_required_signatures
         transaction = b64encode(bytes(VersionedTransaction.populate(message, signatures))).decode()
         wire = b64encode(to_bytes_versioned(message)).decode()
-        simulate = _CONFIRMED | {"encoding": "base64", "sigVerify": False}
+        simulate = _BASE64 | {"sigVerify": False}
         fee, result = await rpc.batch(
             [
                 ("getFeeForMessage", [wire, _CONFIRMED]),
@@ -113,7 +124,7 @@ class Program:
             blockhash=blockhash,
             last_valid_block_height=latest["value"]["lastValidBlockHeight"],
             fee=str(fee["value"] or 0),
-            rent="0" if there["value"] is not None else str(deposit),
+            rent=str(rent),
             simulation=Simulation(
                 ok=error is None,
                 error=None if error is None else self.failures.explain(str(at), error, logs),
@@ -121,31 +132,50 @@ class Program:
             ),
         )
 
+    async def _account(self, rpc: Rpc, program: Pubkey, entity: Entity, account: Account) -> Pubkey:
+        match account:
+            case Who():
+                return _key(account)
+            case Part():
+                return _part(program, entity, account)
+            case Next():
+                creator = _key(account.creator)
+                counter = await self._read(rpc, _pda(program, b"creator", bytes(creator)))
+                nonce = int(counter.next_nonce) if counter else 0
+                return _pda(program, account.kind, bytes(creator), nonce.to_bytes(8, "little"))
+            case RentPayer():
+                found = await self._read(rpc, _part(program, entity, account.of))
+                # where there is none the call is refused, whoever is named
+                return found.rent_payer if found else SYSTEM
+            case Holding():
+                if account.given is not None:
+                    return _key(account.given)
+                mint = Pubkey.from_string(entity.token)
+                return get_associated_token_address(_key(account.owner), mint)
 
-def _account(program: Pubkey, entity: Entity, account: Account) -> Pubkey:
-    match account:
-        case Who():
-            return _key(account)
-        case Part():
-            parts = (p if isinstance(p, bytes) else bytes(_key(p)) for p in account.of)
-            return _pda(program, account.kind, bytes(Pubkey.from_string(entity.id)), *parts)
-        case Holding():
-            if account.given is not None:
-                return _key(account.given)
-            mint = Pubkey.from_string(entity.token)
-            return get_associated_token_address(_key(account.owner), mint)
+    async def _read(self, rpc: Rpc, address: Pubkey) -> Any:
+        """An account of the program by its fields; None where it isn't there."""
+        found = (await rpc.call("getAccountInfo", [str(address), _BASE64]))["value"]
+        return self.accounts.decode(b64decode(found["data"][0])) if found else None
+
+
+def _part(program: Pubkey, entity: Entity, part: Part) -> Pubkey:
+    seeds = [p if isinstance(p, bytes) else bytes(_key(p)) for p in part.of]
+    if not part.alone:
+        seeds.insert(0, bytes(Pubkey.from_string(entity.id)))
+    return _pda(program, part.kind, *seeds)
 
 
 def _value(value: Value) -> Any:
     match value:
         case Who():
             return _key(value)
-        case int():
+        case int() | str():
             return value
         case bytes():
             return list(value)
         case _:
-            return [list(node) for node in value]
+            return [v if isinstance(v, str) else list(v) for v in value]
 
 
 def _key(who: Who) -> Pubkey:

@@ -40,7 +40,7 @@ class View:
 
     Expressions are in words that Postgres and DuckDB share. They name columns as ``fold.column``,
     of ``of``, of the folds in ``joins`` and of the chain's head. ``where`` leaves rows out.
-    ``each`` names a column after the key and a list of texts in ``of``: a row for each of them.
+    ``each`` names a column after the key and a list of texts in ``of``: a row for each text of it.
     """
 
     name: str
@@ -127,7 +127,11 @@ def create(declared: View, folds: Sequence[BoundFold], prefix: str, dialect: Dia
             "postgres": f"jsonb_array_elements_text({many})",
             "duckdb": f"unnest(CAST({many} AS VARCHAR[]))",
         }
-        elements = f" CROSS JOIN LATERAL {texts[dialect]} AS {one}({one})"
+        # what a list names twice is one row: the key is unique
+        elements = (
+            f" CROSS JOIN LATERAL (SELECT DISTINCT {one} FROM {texts[dialect]} AS e({one})) "
+            f"AS {one}"
+        )
         key += f", {one}.{one}"
     return (
         f"CREATE VIEW {prefix}{quote(declared.name)} AS SELECT {key}, {columns} "

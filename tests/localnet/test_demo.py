@@ -17,6 +17,9 @@ PROVEN = (
     *(f"{chain}: the tables have what succeeded" for chain in ("anvil", "solana")),
     *(f"fold {name} =" for name in ("markets", "agreements", "deliveries", "feeds", "projects")),
     *(f"fold {name} =" for name in ("pools", "entries", "claims", "vouchers", "funders")),
+    *(f"fold {name} =" for name in ("scopes", "roles", "profiles", "links", "attestations")),
+    *(f"fold {name} =" for name in ("records", "playlists", "exchange_markets", "price_levels")),
+    *(f"fold {name} =" for name in ("orders", "trades", "trading_days", "balances")),
     *(f"seq of {name} has" for name in ("bets", "contracts", "feeds", "payouts", "projects")),
     *(
         f"{chain}: {proof}"
@@ -24,6 +27,8 @@ PROVEN = (
         for name in ("bets", "contracts", "payouts")
         for proof in (f"accounts of {name} = folds", f"vaults of {name} hold what is owed")
     ),
+    *(f"seq of {name} has" for name in ("registry", "exchange")),
+    "anvil: vaults of exchange hold what is owed",
     "coverage of payouts",
     "the API serves the tables",
     "Dagster's rebuild into an empty database gives equal tables",

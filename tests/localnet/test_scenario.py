@@ -48,12 +48,14 @@ def test_holds_every_kind_of_bet_and_of_refusal() -> None:
 
 def test_tells_of_every_program() -> None:
     programs = Counter(a.program for a in part(7))
-    assert set(programs) == {"bets", "contracts", "feeds", "payouts", "projects"}
-    assert 0.6 < programs["bets"] / programs.total() < 0.85
+    assert set(programs) == {
+        "bets", "contracts", "exchange", "feeds", "payouts", "projects", "records", "registry",
+    }  # fmt: skip
+    assert 0.5 < programs["bets"] / programs.total() < 0.75
     assert min(programs["contracts"], programs["payouts"]) > 0.08 * programs.total()
 
 
-def test_holds_every_kind_of_agreement_and_pool() -> None:
+def test_holds_every_kind_of_call_and_refusal() -> None:
     told: defaultdict[str, set[str]] = defaultdict(set)
     errors: defaultdict[str, set[str]] = defaultdict(set)
     for action in part(7, count=12_000):
@@ -77,6 +79,26 @@ def test_holds_every_kind_of_agreement_and_pool() -> None:
     }  # fmt: skip
     assert told["projects"] == {"create", "add_milestone", "complete_milestone", "update"}
     assert told["feeds"] == {"open", "publish"}
+    assert told["registry"] == {
+        "open_scope", "grant", "revoke", "announce", "attest", "revoke_attestation", "set_profile",
+        "link", "unlink", "set_profile_status",
+    }  # fmt: skip
+    assert errors["registry"] == {
+        "", "AlreadyGranted", "AlreadyLinked", "AlreadyRevoked", "InvalidRole", "LastAdmin",
+        "NotAdmin", "NotGranted", "NotIssuer", "NotLinked", "NotParty",
+    }  # fmt: skip
+    assert told["records"] == {
+        "create_record", "update_record", "set_visibility", "retire", "create_playlist",
+        "update_playlist",
+    }  # fmt: skip
+    assert errors["records"] == {
+        "", "InvalidTags", "InvalidVisibility", "NotOwner", "WrongStatus",
+    }  # fmt: skip
+    assert told["exchange"] == {"open", "deposit", "withdraw", "place", "cancel"}
+    assert errors["exchange"] == {
+        "", "BelowMinimum", "InsufficientBalance", "NotFilled", "NotOwner", "OrderNotFound",
+        "WouldTake", "ZeroAmount",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("rate", [0.5, 20])

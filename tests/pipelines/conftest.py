@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localnet import anvil, evm
+from localnet import anvil, evm, wallets
 from localnet.calls.bets import EvmBets
 from localnet.stories.bets import Action, Terms
 from localnet.wallets import Cast
@@ -82,7 +82,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     node = loop.run_until_complete(anvil.start(log, block_time=None))
     web3 = evm.connect(node.url)
     try:
-        deployed = loop.run_until_complete(evm.deploy(web3))
+        deployed = loop.run_until_complete(evm.deploy(web3, wallets.deployer().address))
         bets = EvmBets(web3, "anvil", anvil.CHAIN_ID, deployed, Cast(7, bettors=4))
         loop.run_until_complete(bets.fund())
         found = Chain(loop, node, bets)

@@ -95,11 +95,11 @@ LABELS = view(
 
 
 def shelve(execute: Any, dialect: Dialect) -> list[tuple[Any, ...]]:
-    """Two labels and one of them strange, none, and nothing at all; the rows of the view."""
+    """Two labels, one of them strange and one twice, none, and nothing at all; the view's rows."""
     bound = bind.bind(SHELVES, Schema({LISTED.name: LISTED}, ()))
     execute("CREATE TABLE head (chain VARCHAR, time TIMESTAMPTZ)")
     execute(compile.create(bound, "", dialect))
-    for shop, labels in (("a", """'["tea", "b\\"x"]'"""), ("b", "'[]'"), ("c", "NULL")):
+    for shop, labels in (("a", """'["tea", "b\\"x", "tea"]'"""), ("b", "'[]'"), ("c", "NULL")):
         execute(
             "INSERT INTO shelves (chain, shop, labels, _n, _pos) "
             f"VALUES ('c', '{shop}', {labels}, 1, 1)"
