@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
@@ -113,20 +114,18 @@ class Node:
 
     def logs(self, by: str, data: Any, to: str, gas: int = GAS) -> list[dict[str, Any]]:
         """The logs of a transaction that `by` signs and that succeeds, as the node writes them:
-        web3's reading of a receipt takes longer than the node's work where there are hundreds.
-        The node answers when it is mined (EIP-7966): who asks again and again takes its time."""
-        signed = self.signed(by, data, to, gas).to_0x_hex()
-        receipt = self.rpc("eth_sendRawTransactionSync", signed)
-        used, sent = int(receipt["gasUsed"], 16), receipt["transactionHash"]
-        assert receipt["status"] == "0x1", f"{sent} failed with {used} gas"
+        web3's reading of a receipt takes longer than the node's work where there are hundreds."""
+        sent = self.submit(by, data, to, gas).to_0x_hex()
+        limit = time.monotonic() + 300
+        while (receipt := self.rpc("eth_getTransactionReceipt", sent)) is None:
+            assert time.monotonic() < limit, f"{sent} is not mined"
+            # Who asks without a pause takes the node's time.
+            time.sleep(0.005)
+        assert receipt["status"] == "0x1", f"{sent} failed with {int(receipt['gasUsed'], 16)} gas"
         return receipt["logs"]
 
     def submit(self, by: str, data: Any, to: str | None, gas: int) -> HexBytes:
         """The hash of a transaction that `by` signs."""
-        return self.web3.eth.send_raw_transaction(self.signed(by, data, to, gas))
-
-    def signed(self, by: str, data: Any, to: str | None, gas: int) -> HexBytes:
-        """The next transaction of `by`, to be sent."""
         key = account(by)
         if by not in self.nonces:
             self.rpc("anvil_setBalance", key.address, hex(10**24))
@@ -144,7 +143,7 @@ class Node:
             }
         )
         self.nonces[by] += 1
-        return signed.raw_transaction
+        return self.web3.eth.send_raw_transaction(signed.raw_transaction)
 
 
 def events(contract: Contract, receipt: Any) -> list[tuple[str, dict[str, Any]]]:
