@@ -149,12 +149,13 @@ class EvmPayouts:
             "verifyingContract": contract.address,
         }
         kinds = {
-            "pool": "bytes32", "vendor": "address", "amount": "uint256",
-            "nonce": "uint256", "expiry": "uint256",
+            "pool": "bytes32", "account": "address", "vendor": "address",
+            "amount": "uint256", "nonce": "uint256", "expiry": "uint256",
         }  # fmt: skip
         expiry = await self.wallets.now() + SIGNABLE
         said = {
             "pool": Web3.to_bytes(hexstr=entity.id),
+            "account": account.address,
             "vendor": self.wallets.address(vendor),
             "amount": amount,
             "nonce": await contract.functions.redemptions(account.address).call(),

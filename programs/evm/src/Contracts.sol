@@ -362,7 +362,7 @@ contract Contracts is Escrow, EIP712, Nonces {
         delivered += quantity;
         a.delivered = delivered;
         a.deliveredAt = uint40(block.timestamp);
-        emit DeliveryRecorded(agreement, ++a.seq, msg.sender, quantity, evidence, delivered);
+        emit DeliveryRecorded(agreement, _step(a), msg.sender, quantity, evidence, delivered);
     }
 
     /// @notice Accepts what was delivered. Only the buyer, once delivery is finished.
@@ -375,7 +375,7 @@ contract Contracts is Escrow, EIP712, Nonces {
         require(!a.accepted, AlreadyAccepted()); // A-8
 
         a.accepted = true;
-        emit DeliveryAccepted(agreement, ++a.seq, msg.sender, a.delivered);
+        emit DeliveryAccepted(agreement, _step(a), msg.sender, a.delivered);
     }
 
     /// @notice Calls for the arbiter. Only a party, from the end of delivery for `acceptWithin`.
@@ -391,7 +391,7 @@ contract Contracts is Escrow, EIP712, Nonces {
         require(block.timestamp <= finishedAt + a.acceptWithin, TooLate()); // A-9
 
         a.status = Status.Disputed;
-        emit DisputeOpened(agreement, ++a.seq, msg.sender, reason, Status.Disputed);
+        emit DisputeOpened(agreement, _step(a), msg.sender, reason, Status.Disputed);
     }
 
     /// @notice Divides what is at stake. Only the arbiter, once, until `ruleBy`.
@@ -406,7 +406,7 @@ contract Contracts is Escrow, EIP712, Nonces {
 
         a.ruled = true;
         a.splitBps = splitBps;
-        emit DisputeRuled(agreement, ++a.seq, msg.sender, splitBps);
+        emit DisputeRuled(agreement, _step(a), msg.sender, splitBps);
     }
 
     /// @notice Fixes the price by the feed's first observation from `deliverBy` on. Anyone may.
@@ -434,7 +434,7 @@ contract Contracts is Escrow, EIP712, Nonces {
 
         a.price = price;
         a.priceFixed = true;
-        emit PriceFixed(agreement, ++a.seq, msg.sender, round, price);
+        emit PriceFixed(agreement, _step(a), msg.sender, round, price);
     }
 
     /// @notice Writes down what each party is owed. Anyone may, when it is known.
@@ -464,8 +464,8 @@ contract Contracts is Escrow, EIP712, Nonces {
     }
 
     /// @notice Ends an agreement that was not carried out; each party is owed what it put up.
-    /// Before signing either party, afterwards both, one call each; anyone when `signBy` passed
-    /// without a signature, or `fundBy` without all the money.
+    /// Before signing either party, afterwards both, one call each with no other step between;
+    /// anyone when `signBy` passed without a signature, or `fundBy` without all the money.
     function cancel(bytes32 agreement) external {
         Agreement storage a = _agreement(agreement);
         Status status = a.status;
@@ -543,10 +543,10 @@ contract Contracts is Escrow, EIP712, Nonces {
         else a.sellerFunded = true;
         bool both = a.buyerFunded && a.sellerFunded;
         uint120 funded = both ? _escrow(a) + a.sellerMargin : amount;
-        emit AgreementFunded(agreement, ++a.seq, msg.sender, msg.sender, amount, funded);
+        emit AgreementFunded(agreement, _step(a), msg.sender, msg.sender, amount, funded);
         if (both) {
             a.status = Status.Active;
-            emit AgreementActivated(agreement, ++a.seq, msg.sender, Status.Active);
+            emit AgreementActivated(agreement, _step(a), msg.sender, Status.Active);
         }
         _pull(IERC20(a.token), msg.sender, amount);
     }
@@ -612,6 +612,13 @@ contract Contracts is Escrow, EIP712, Nonces {
     function _agreement(bytes32 agreement) private view returns (Agreement storage a) {
         a = _agreements[agreement];
         require(a.seq > 0, AgreementNotFound()); // A-16
+    }
+
+    /// Number of the event of a step forward. What a party asked for before it (A-14), it asked of
+    /// another state: were the request to stand, a buyer could take the goods and then agree.
+    function _step(Agreement storage a) private returns (uint64) {
+        (a.sellerCancels, a.buyerCancels) = (false, false);
+        return ++a.seq;
     }
 
     function _checkParties(Terms calldata t) private view {

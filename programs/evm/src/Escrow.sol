@@ -43,6 +43,8 @@ abstract contract Escrow is ReentrancyGuardTransient {
         bytes32 r,
         bytes32 s
     ) internal {
+        // A call to an address without code would revert here, and say nothing.
+        require(address(token).code.length > 0, InvalidToken()); // X-3
         try IERC20Permit(address(token)).permit(owner, address(this), amount, deadline, v, r, s) {}
             catch {}
     }

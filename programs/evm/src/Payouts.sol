@@ -162,7 +162,7 @@ contract Payouts is Escrow, EIP712 {
     uint256 private constant MIN_CLAIM_TIME = 7 days;
     uint256 private constant MAX_TEXT = 700;
     bytes32 private constant REDEEM_TYPEHASH = keccak256(
-        "Redeem(bytes32 pool,address vendor,uint256 amount,uint256 nonce,uint256 expiry)"
+        "Redeem(bytes32 pool,address account,address vendor,uint256 amount,uint256 nonce,uint256 expiry)"
     );
 
     address private immutable SELF;
@@ -431,8 +431,8 @@ contract Payouts is Escrow, EIP712 {
 
         p.status = Status.Vetoed;
         _published[pool][p.root] = address(0);
-        p.claimsOpenAt = NEVER;
-        (p.root, p.total, p.unclaimed, p.leafCount) = (0, 0, 0, 0);
+        (p.claimsOpenAt, p.challengedUntil) = (NEVER, 0);
+        (p.root, p.total, p.unclaimed, p.leafCount, p.manifest) = (0, 0, 0, 0, 0);
         emit PoolVetoed(pool, ++p.seq, msg.sender, Status.Vetoed);
     }
 
@@ -516,7 +516,9 @@ contract Payouts is Escrow, EIP712 {
         require(amount > 0, ZeroAmount()); // P-14
         uint64 nonce = redemptions[account]++;
         bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(REDEEM_TYPEHASH, pool, vendor, uint256(amount), nonce, expiry))
+            keccak256(
+                abi.encode(REDEEM_TYPEHASH, pool, account, vendor, uint256(amount), nonce, expiry)
+            )
         );
         require(
             SignatureChecker.isValidSignatureNowCalldata(account, digest, signature),

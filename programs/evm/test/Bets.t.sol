@@ -575,6 +575,25 @@ contract BetsTest is Test {
         claim(id, ALICE, 0);
     }
 
+    function test_G7_blocked_fee_recipient_blocks_no_bettor() external {
+        BlockingToken blocking = new BlockingToken();
+        fund(address(blocking), ALICE);
+        fund(address(blocking), BOB);
+        bytes32 id = openOn(address(blocking));
+        place(id, ALICE, 0, 100);
+        place(id, BOB, 1, 100);
+        vm.warp(CLOSE);
+        resolve(id, 0);
+        blocking.setBlocked(TREASURY, true);
+        vm.expectRevert(abi.encodeWithSelector(BlockingToken.Blocked.selector, TREASURY));
+        bets.collectFee(id);
+        uint256 fee = bets.getMarket(id).fee;
+        uint256 had = blocking.balanceOf(ALICE);
+        claim(id, ALICE, 0);
+        vm.assertEq(blocking.balanceOf(ALICE), had + 200 - fee);
+        vm.assertEq(blocking.balanceOf(address(bets)), fee);
+    }
+
     function test_G10_place_within_place_is_refused() external {
         HookToken hook = new HookToken();
         Reenterer attacker = new Reenterer(bets, IERC20(address(hook)));

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
 import {Contracts} from "../src/Contracts.sol";
 import {Escrow} from "../src/Escrow.sol";
 import {Feeds} from "../src/Feeds.sol";
 import {Test, Vm} from "./Test.sol";
-import {BlockingToken, FeeToken, PlainToken} from "./tokens/HostileTokens.sol";
+import {CallingWallet, Wallet} from "./Wallets.sol";
+import {
+    BlockingToken,
+    FalseToken,
+    FeeToken,
+    HookToken,
+    PlainToken
+} from "./tokens/HostileTokens.sol";
 import {TestToken} from "./tokens/TestToken.sol";
 
 /// @title Contracts by the numbers of programs/SPEC.md.
@@ -28,6 +38,7 @@ contract ContractsTest is Test {
     Feeds private feeds;
     TestToken private token;
     bytes32 private feed;
+    bytes private hook;
 
     function setUp() external {
         vm.warp(START);
@@ -280,6 +291,19 @@ contract ContractsTest is Test {
         refuseSignature(id, SIGN_BY, signature(id, "terms", 1, SIGN_BY));
         contracts.signBySig(id, SIGN_BY, signature(id, "terms", 0, SIGN_BY));
         vm.assertEq(uint256(contracts.getAgreement(id).status), 1);
+    }
+
+    /// A wallet is asked by a static call: it can change nothing before it answers.
+    function test_A5_wallet_that_calls_back_is_refused() external {
+        CallingWallet wallet = new CallingWallet();
+        Contracts.Terms memory t = plain();
+        t.buyer = address(wallet);
+        bytes32 id = propose(t);
+        wallet.plan(address(contracts), abi.encodeCall(Contracts.cancel, (id)));
+        refuseSignature(id, SIGN_BY, "");
+        wallet.plan(address(contracts), "");
+        // The plan is gone, and it still signs anything: only who it calls makes the difference.
+        contracts.signBySig(id, SIGN_BY, "");
     }
 
     // ── fund
@@ -680,6 +704,43 @@ contract ContractsTest is Test {
         contracts.cancel(id);
     }
 
+    /// What was asked before a step was asked of another state: no goods for an old request.
+    function test_A14_request_ends_with_the_next_step() external {
+        bytes32 id = signed(plain());
+        request(id, SELLER);
+        fundBoth(id);
+        request(id, BUYER);
+        request(id, SELLER, Contracts.Status.Cancelled);
+
+        id = active(priced());
+        request(id, SELLER);
+        deliver(id, 3);
+        request(id, BUYER);
+        deliver(id, 7);
+        request(id, SELLER);
+        vm.prank(BUYER);
+        contracts.dispute(id, "bad");
+        request(id, BUYER);
+        observe(DELIVER_BY, 1200);
+        fixPrice(id, 1);
+        request(id, SELLER);
+        vm.prank(ARBITER);
+        contracts.rule(id, 10_000);
+        request(id, BUYER);
+        settle(id);
+        vm.assertEq(contracts.getAgreement(id).owedSeller, 900 + 101);
+
+        vm.warp(START);
+        id = active(plain());
+        deliver(id, 10);
+        request(id, SELLER);
+        vm.prank(BUYER);
+        contracts.accept(id);
+        request(id, BUYER);
+        settle(id);
+        vm.assertEq(contracts.getAgreement(id).owedSeller, 1101);
+    }
+
     function test_A14_settled_is_not_cancelled() external {
         bytes32 id = active(plain());
         vm.warp(DELIVER_BY + 1);
@@ -723,6 +784,101 @@ contract ContractsTest is Test {
         contracts.withdraw(id, BUYER);
         blocking.setBlocked(SELLER, false);
         contracts.withdraw(id, SELLER);
+    }
+
+    function test_G2_token_that_says_false_loses_no_debt() external {
+        FalseToken liar = new FalseToken();
+        liar.setRefuse(false);
+        provide(address(liar));
+        Contracts.Terms memory t = plain();
+        t.token = address(liar);
+        bytes32 id = active(t);
+        vm.warp(DELIVER_BY + 1);
+        settle(id);
+        liar.setRefuse(true);
+        vm.expectRevert(
+            abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(liar))
+        );
+        contracts.withdraw(id, BUYER);
+        vm.assertEq(contracts.getAgreement(id).owedBuyer, 1101);
+    }
+
+    /// A token that calls who sends and who receives, and a buyer who answers with another call.
+    function test_G10_calls_within_calls_move_nothing_twice() external {
+        HookToken hooking = new HookToken();
+        hooking.mint(address(this), 2000);
+        hooking.approve(address(contracts), type(uint256).max);
+        provide(address(hooking));
+        Contracts.Terms memory t = plain();
+        (t.buyer, t.token, t.sellerMargin) = (address(this), address(hooking), 0);
+        bytes32 first = propose(t);
+        bytes32 second = propose(t);
+        contracts.sign(first);
+        contracts.sign(second);
+        hooking.setHooked(address(this), true);
+        hook = abi.encodeCall(Contracts.fund, (second));
+        vm.expectRevert(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        contracts.fund(first);
+        hook = "";
+        contracts.fund(first);
+        contracts.cancel(first);
+        request(first, SELLER, Contracts.Status.Cancelled);
+        // What is paid out while money comes in would count as not arrived.
+        hook = abi.encodeCall(Contracts.withdraw, (first, address(this)));
+        vm.expectRevert(Escrow.FeeOnTransfer.selector);
+        contracts.fund(second);
+        hook = "";
+        contracts.fund(second);
+        hook = abi.encodeCall(Contracts.withdraw, (first, address(this)));
+        vm.expectRevert(Contracts.NothingOwed.selector);
+        contracts.withdraw(first, address(this));
+        hook = "";
+        contracts.withdraw(first, address(this));
+        vm.assertEq(hooking.balanceOf(address(contracts)), 1000);
+    }
+
+    /// Called by HookToken.
+    function onTransfer() external {
+        bytes memory call = hook;
+        hook = "";
+        if (call.length == 0) return;
+        (bool ok, bytes memory answer) = address(contracts).call(call);
+        if (ok) return;
+        assembly ("memory-safe") {
+            revert(add(answer, 32), mload(answer))
+        }
+    }
+
+    /// Whoever falls silent, anyone ends what is left and both are paid.
+    function test_G9_every_state_ends_by_time() external {
+        bytes32 pending = propose(plain());
+        bytes32 unfunded = signed(plain());
+        vm.prank(BUYER);
+        contracts.fund(unfunded);
+        bytes32 idle = active(priced());
+        bytes32 silent = active(priced());
+        deliver(silent, 4);
+        bytes32 disputed = active(priced());
+        deliver(disputed, 10);
+        vm.prank(BUYER);
+        contracts.dispute(disputed, "bad");
+        vm.warp(RULE_BY + 1);
+        vm.prank(ANYONE);
+        contracts.cancel(pending);
+        vm.prank(ANYONE);
+        contracts.cancel(unfunded);
+        contracts.withdraw(unfunded, BUYER);
+        settle(idle);
+        contracts.withdraw(idle, BUYER);
+        fixPrice(silent, 0);
+        fixPrice(disputed, 0);
+        bytes32[2] memory delivered = [silent, disputed];
+        for (uint256 i = 0; i < 2; i++) {
+            settle(delivered[i]);
+            contracts.withdraw(delivered[i], BUYER);
+            contracts.withdraw(delivered[i], SELLER);
+        }
+        vm.assertEq(token.balanceOf(address(contracts)), 0);
     }
 
     function test_A16_no_agreement() external {
@@ -775,6 +931,35 @@ contract ContractsTest is Test {
         if (a.owedSeller > 0) contracts.withdraw(id, SELLER);
         if (a.owedBuyer > 0) contracts.withdraw(id, BUYER);
         vm.assertEq(token.balanceOf(address(contracts)), 0, "J-2");
+    }
+
+    /// Whatever is published, and whichever round who calls names: until `ruleBy` one price.
+    function testFuzz_A11_no_two_rounds_fix_different_prices(uint8[8] memory gaps, uint8 named)
+        external
+    {
+        bytes32 first = active(priced());
+        bytes32 second = active(priced());
+        uint40 time = DELIVER_BY - 400;
+        for (uint256 i = 0; i < 8; i++) {
+            time += uint40(gaps[i]) + 1;
+            observe(time, 1200 + int128(uint128(i)));
+        }
+        uint120 price;
+        for (uint64 i = 0; i < 9; i++) {
+            uint64 round = uint64((i + named) % 9);
+            bytes memory call = abi.encodeCall(Contracts.fixPrice, (first, round));
+            (bool ok,) = address(contracts).call(call);
+            if (!ok) continue;
+            vm.assertEq(price, 0, "fixed twice");
+            price = contracts.getAgreement(first).price;
+            vm.assertTrue(price > 0, "no price");
+        }
+        for (uint64 round = 9; round > 0 && price > 0; round--) {
+            (bool ok,) =
+                address(contracts).call(abi.encodeCall(Contracts.fixPrice, (second, round - 1)));
+            if (ok) vm.assertEq(contracts.getAgreement(second).price, price, "another price");
+        }
+        vm.assertEq(contracts.getAgreement(second).price, price, "not by everybody");
     }
 
     // ── gas, for the committed table
@@ -878,6 +1063,18 @@ contract ContractsTest is Test {
         contracts.settle(id);
     }
 
+    /// Asks for a cancellation that the other party has not asked for.
+    function request(bytes32 id, address party) private {
+        Contracts.Status status = contracts.getAgreement(id).status;
+        request(id, party, status);
+    }
+
+    function request(bytes32 id, address party, Contracts.Status after_) private {
+        vm.prank(party);
+        contracts.cancel(id);
+        vm.assertEq(uint256(contracts.getAgreement(id).status), uint256(after_));
+    }
+
     function provide(address token_) private {
         address[2] memory who = [SELLER, BUYER];
         for (uint256 i = 0; i < 2; i++) {
@@ -943,19 +1140,5 @@ contract ContractsTest is Test {
 
     function refuseWithdraw(bytes32 id, address party, bytes4 error_) private {
         refuse(ANYONE, abi.encodeCall(Contracts.withdraw, (id, party)), error_);
-    }
-}
-
-/// @title A contract wallet that signs by ERC-1271 what its owner signed.
-contract Wallet {
-    address private immutable OWNER;
-
-    constructor(address owner) {
-        OWNER = owner;
-    }
-
-    function isValidSignature(bytes32 digest, bytes calldata sig) external view returns (bytes4) {
-        address signer = ecrecover(digest, uint8(sig[64]), bytes32(sig[0:32]), bytes32(sig[32:64]));
-        return signer == OWNER ? this.isValidSignature.selector : bytes4(0);
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {Escrow} from "../src/Escrow.sol";
 import {Exchange} from "../src/Exchange.sol";
 import {Test, Vm} from "./Test.sol";
-import {FeeToken, HookToken} from "./tokens/HostileTokens.sol";
+import {BlockingToken, FalseToken, FeeToken, HookToken} from "./tokens/HostileTokens.sol";
 import {TestToken} from "./tokens/TestToken.sol";
 
 /// @title Exchange by the numbers of programs/SPEC.md.
@@ -147,6 +148,13 @@ contract ExchangeTest is Test {
         vm.prank(dave);
         exchange.depositWithPermit(address(quote), 70, block.timestamp, v, r, s);
         vm.assertEq(exchange.balanceOf(dave, address(quote)), 70);
+    }
+
+    function test_X3_permit_of_what_is_no_token() external {
+        bytes memory call = abi.encodeCall(
+            Exchange.depositWithPermit, (ALICE, 1, block.timestamp, 27, bytes32(0), bytes32(0))
+        );
+        refuse(BOB, call, Escrow.InvalidToken.selector);
     }
 
     function test_X4_withdraw_pays_what_is_free() external {
@@ -445,6 +453,74 @@ contract ExchangeTest is Test {
         vm.assertEq(token.balanceOf(address(exchange)), 500);
     }
 
+    function test_G10_withdrawal_within_a_withdrawal_pays_once() external {
+        HookToken token = new HookToken();
+        token.mint(address(this), 100);
+        token.mint(ALICE, 100);
+        token.approve(address(exchange), 100);
+        exchange.deposit(address(token), 100);
+        vm.prank(ALICE);
+        token.approve(address(exchange), 100);
+        vm.prank(ALICE);
+        exchange.deposit(address(token), 100);
+        token.setHooked(address(this), true);
+        bytes memory call = abi.encodeCall(Exchange.withdraw, (address(token), 100));
+        hook = call;
+        refuse(address(this), call, Exchange.InsufficientBalance.selector);
+        hook = "";
+        exchange.withdraw(address(token), 100);
+        vm.assertEq(token.balanceOf(address(exchange)), 100);
+    }
+
+    function test_G2_token_that_says_false_loses_no_balance() external {
+        FalseToken liar = new FalseToken();
+        liar.mint(ALICE, 10);
+        vm.prank(ALICE);
+        liar.approve(address(exchange), 10);
+        bytes memory failed =
+            abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(liar));
+        vm.prank(ALICE);
+        vm.expectRevert(failed);
+        exchange.deposit(address(liar), 10);
+        vm.assertEq(exchange.held(address(liar)), 0);
+        liar.setRefuse(false);
+        vm.prank(ALICE);
+        exchange.deposit(address(liar), 10);
+        liar.setRefuse(true);
+        vm.prank(ALICE);
+        vm.expectRevert(failed);
+        exchange.withdraw(address(liar), 10);
+        vm.assertEq(exchange.balanceOf(ALICE, address(liar)), 10);
+    }
+
+    /// Who can't be paid by the token still trades and cancels, and stops nobody else.
+    function test_G7_blocked_maker_blocks_no_trade() external {
+        BlockingToken blocking = new BlockingToken();
+        address[2] memory who = [ALICE, BOB];
+        for (uint256 i = 0; i < 2; i++) {
+            blocking.mint(who[i], 1000);
+            vm.prank(who[i]);
+            blocking.approve(address(exchange), 1000);
+            vm.prank(who[i]);
+            exchange.deposit(address(blocking), 1000);
+        }
+        market = exchange.open(address(blocking), address(quote), 1, 1, 0);
+        uint64 order = place(ALICE, SELL, 10, 500, GTC);
+        blocking.setBlocked(ALICE, true);
+        place(BOB, BUY, 10, 300, FOK);
+        vm.prank(BOB);
+        exchange.withdraw(address(blocking), 1300);
+        cancel(ALICE, order);
+        vm.assertEq(exchange.balanceOf(ALICE, address(blocking)), 700);
+        refuse(
+            ALICE,
+            abi.encodeCall(Exchange.withdraw, (address(blocking), 700)),
+            abi.encodeWithSelector(BlockingToken.Blocked.selector, ALICE)
+        );
+        vm.prank(ALICE);
+        exchange.withdraw(address(quote), PLENTY + 3000);
+    }
+
     /// Called by HookToken; the withdrawal calls it again.
     function onTransfer() external {
         bytes memory call = hook;
@@ -629,10 +705,14 @@ contract ExchangeTest is Test {
     }
 
     function refuse(address by, bytes memory call, bytes4 error_) private {
+        refuse(by, call, abi.encodePacked(error_));
+    }
+
+    function refuse(address by, bytes memory call, bytes memory error_) private {
         vm.prank(by);
         (bool ok, bytes memory answer) = address(exchange).call(call);
         vm.assertTrue(!ok, "not refused");
-        vm.assertEq(answer, abi.encodePacked(error_));
+        vm.assertEq(answer, error_);
     }
 }
 

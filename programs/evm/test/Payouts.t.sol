@@ -2,6 +2,8 @@
 pragma solidity ^0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
@@ -11,7 +13,14 @@ import {Feeds} from "../src/Feeds.sol";
 import {Payouts} from "../src/Payouts.sol";
 import {Projects} from "../src/Projects.sol";
 import {Test, Vm} from "./Test.sol";
-import {BlockingToken, FeeToken, PlainToken} from "./tokens/HostileTokens.sol";
+import {CallingWallet, Wallet} from "./Wallets.sol";
+import {
+    BlockingToken,
+    FalseToken,
+    FeeToken,
+    HookToken,
+    PlainToken
+} from "./tokens/HostileTokens.sol";
 import {TestToken} from "./tokens/TestToken.sol";
 
 /// @title Payouts by the numbers of programs/SPEC.md.
@@ -36,6 +45,7 @@ contract PayoutsTest is Test {
     Feeds private feeds;
     TestToken private token;
     bytes32 private feed;
+    bytes private hook;
 
     function setUp() external {
         vm.warp(START);
@@ -280,6 +290,62 @@ contract PayoutsTest is Test {
         publish(pool, "root", 1);
     }
 
+    /// At the last second before `publishBy`, with the earliest `expiresAt` that P-3 allows.
+    function test_P7_claims_have_seven_days_whenever_published() external {
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        (bytes32 root, bytes32[] memory proof) = tree(pool);
+        vm.warp(PUBLISH_BY);
+        publish(pool, root, 100);
+        vm.warp(EXPIRES - 7 days - 1);
+        refuseClaim(pool, 0, ALICE, 60, proof, Payouts.TooEarly.selector);
+        vm.warp(EXPIRES - 7 days);
+        payouts.claim(pool, 0, ALICE, 60, proof);
+    }
+
+    function test_P8_root_that_pays_the_operator_is_vetoed() external {
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        bytes32 root = leafOf(pool, 0, OPERATOR, 100);
+        publish(pool, root, 100);
+        refuseClaim(pool, 0, OPERATOR, 100, new bytes32[](0), Payouts.TooEarly.selector);
+        vm.prank(GUARDIAN);
+        payouts.veto(pool);
+        vm.warp(EXPIRES - 1);
+        refuseClaim(pool, 0, OPERATOR, 100, new bytes32[](0), Payouts.WrongStatus.selector);
+        payouts.refund(pool, FUNDER);
+        vm.assertEq(token.balanceOf(OPERATOR), 0);
+        vm.assertEq(token.balanceOf(FUNDER), type(uint120).max);
+    }
+
+    function test_P8_veto_forgets_what_was_published() external {
+        (bytes32 pool,) = published(aid());
+        vm.prank(GUARDIAN);
+        payouts.veto(pool);
+        Payouts.Pool memory p = payouts.getPool(pool);
+        vm.assertEq(p.root, 0);
+        vm.assertEq(p.manifest, 0);
+        vm.assertEq(p.total, 0);
+        vm.assertEq(p.unclaimed, 0);
+        vm.assertEq(p.leafCount, 0);
+        vm.assertEq(p.challengedUntil, 0);
+        vm.assertEq(p.claimsOpenAt, type(uint40).max);
+    }
+
+    /// Neither without a guardian nor when it is gone is anybody else asked.
+    function test_P8_without_a_guardian_nobody_vetoes() external {
+        Payouts.Terms memory t = aid();
+        t.guardian = address(0);
+        (bytes32 pool, bytes32[] memory proof) = published(t);
+        address[4] memory who = [address(this), OPERATOR, FUNDER, GUARDIAN];
+        for (uint256 i = 0; i < 4; i++) {
+            vm.prank(who[i]);
+            refuse(abi.encodeCall(Payouts.veto, (pool)), Payouts.NotGuardian.selector);
+        }
+        vm.warp(START + DELAY);
+        payouts.claim(pool, 0, ALICE, 60, proof);
+    }
+
     function test_P8_guardian_vetoes_to_the_last_moment() external {
         (bytes32 pool, bytes32[] memory proof) = published(aid());
         vm.expectRevert(Payouts.NotGuardian.selector);
@@ -415,6 +481,41 @@ contract PayoutsTest is Test {
         refuseClaim(pool, 0, ALICE, 100, new bytes32[](0), Payouts.InvalidProof.selector);
     }
 
+    /// What stands under the root is a leaf hashed twice, and nothing else.
+    function test_P11_leaf_is_hashed_twice() external {
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        bytes memory words =
+            abi.encode(block.chainid, address(payouts), pool, uint256(0), ALICE, uint256(60));
+        publish(pool, keccak256(words), 100);
+        vm.warp(START + DELAY);
+        refuseClaim(pool, 0, ALICE, 60, new bytes32[](0), Payouts.InvalidProof.selector);
+        vm.warp(START);
+        pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        words = abi.encode(block.chainid, address(payouts), pool, uint256(0), ALICE, uint256(60));
+        publish(pool, keccak256(bytes.concat(keccak256(words))), 100);
+        vm.warp(START + DELAY);
+        payouts.claim(pool, 0, ALICE, 60, new bytes32[](0));
+    }
+
+    /// Any two indices, to the type's edge: a claim marks its own and no other.
+    function testFuzz_P10_indices_are_apart(uint64 one, uint64 two, uint8 near) external {
+        two = near == 0 ? two : one ^ uint64(near);
+        vm.assume(one != two);
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        bytes32 leaf = leafOf(pool, one, ALICE, 60);
+        bytes32 twin = leafOf(pool, two, BOB, 40);
+        publish(pool, Hashes.commutativeKeccak256(leaf, twin), 100);
+        vm.warp(START + DELAY);
+        payouts.claim(pool, one, ALICE, 60, single(twin));
+        vm.assertTrue(payouts.isClaimed(pool, one), "not marked");
+        vm.assertTrue(!payouts.isClaimed(pool, two), "another marked");
+        payouts.claim(pool, two, BOB, 40, single(leaf));
+        refuseClaim(pool, one, ALICE, 60, single(twin), Payouts.AlreadyClaimed.selector);
+    }
+
     function test_P10_duplicated_leaf_and_index_pay_once() external {
         bytes32 pool = payouts.open(aid());
         fund(pool, FUNDER, 200);
@@ -484,6 +585,133 @@ contract PayoutsTest is Test {
         payouts.claim(pool, 0, ALICE, 60, proof);
     }
 
+    function test_G7_blocked_funder_blocks_nobody_else() external {
+        BlockingToken blocking = new BlockingToken();
+        provide(address(blocking));
+        Payouts.Terms memory t = aid();
+        t.token = address(blocking);
+        bytes32 pool = payouts.open(t);
+        fund(pool, FUNDER, 2);
+        fund(pool, FUNDER2, 1);
+        publish(pool, leafOf(pool, 0, ALICE, 1), 1);
+        vm.warp(START + DELAY);
+        payouts.claim(pool, 0, ALICE, 1, new bytes32[](0));
+        vm.warp(EXPIRES);
+        blocking.setBlocked(FUNDER, true);
+        vm.expectRevert(abi.encodeWithSelector(BlockingToken.Blocked.selector, FUNDER));
+        payouts.refund(pool, FUNDER);
+        // floor(2 × 1 / 3) is nothing; the dust waits for who is paid last.
+        payouts.refund(pool, FUNDER2);
+        vm.assertEq(blocking.balanceOf(address(payouts)), 2);
+        blocking.setBlocked(FUNDER, false);
+        payouts.refund(pool, FUNDER);
+        vm.assertEq(blocking.balanceOf(address(payouts)), 0);
+    }
+
+    /// Who is paid into the contract's own account has given it away: nobody else gets more.
+    function test_G7_leaf_of_the_contract_itself_is_a_donation() external {
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        publish(pool, leafOf(pool, 0, address(payouts), 60), 60);
+        vm.warp(START + DELAY);
+        payouts.claim(pool, 0, address(payouts), 60, new bytes32[](0));
+        vm.warp(EXPIRES);
+        payouts.refund(pool, FUNDER);
+        vm.assertEq(token.balanceOf(FUNDER), type(uint120).max - 60);
+        vm.assertEq(token.balanceOf(address(payouts)), 60);
+    }
+
+    function test_G2_token_that_says_false_loses_no_debt() external {
+        FalseToken liar = new FalseToken();
+        liar.setRefuse(false);
+        provide(address(liar));
+        Payouts.Terms memory t = aid();
+        t.token = address(liar);
+        (bytes32 pool, bytes32[] memory proof) = published(t);
+        vm.warp(START + DELAY);
+        liar.setRefuse(true);
+        bytes memory failed =
+            abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(liar));
+        vm.expectRevert(failed);
+        payouts.claim(pool, 0, ALICE, 60, proof);
+        vm.assertTrue(!payouts.isClaimed(pool, 0), "claim lost");
+        vm.warp(EXPIRES);
+        vm.expectRevert(failed);
+        payouts.refund(pool, FUNDER);
+        vm.assertEq(payouts.receiptOf(pool, FUNDER), 103);
+    }
+
+    /// A token that calls who sends and who receives, and an account that answers with a call.
+    function test_G10_calls_within_calls_move_nothing_twice() external {
+        HookToken hooking = new HookToken();
+        provide(address(hooking));
+        hooking.mint(address(this), 100);
+        hooking.approve(address(payouts), type(uint256).max);
+        Payouts.Terms memory t = aid();
+        t.token = address(hooking);
+        bytes32 pool = payouts.open(t);
+        fund(pool, FUNDER, 100);
+        hooking.setHooked(address(this), true);
+        hook = abi.encodeCall(Payouts.fund, (pool, 1));
+        bytes memory call = abi.encodeCall(Payouts.fund, (pool, 100));
+        refuse(call, ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector);
+        hook = "";
+        payouts.fund(pool, 100);
+
+        bytes32 leaf = leafOf(pool, 0, address(this), 60);
+        bytes32 twin = leafOf(pool, 1, BOB, 40);
+        publish(pool, Hashes.commutativeKeccak256(leaf, twin), 100);
+        vm.warp(START + DELAY);
+        call = abi.encodeCall(Payouts.claim, (pool, 0, address(this), 60, single(twin)));
+        hook = call;
+        refuse(call, Payouts.AlreadyClaimed.selector);
+        hook = "";
+        payouts.claim(pool, 0, address(this), 60, single(twin));
+        payouts.claim(pool, 1, BOB, 40, single(leaf));
+
+        vm.warp(EXPIRES);
+        call = abi.encodeCall(Payouts.refund, (pool, address(this)));
+        hook = call;
+        refuse(call, Payouts.NothingToRefund.selector);
+        hook = "";
+        payouts.refund(pool, address(this));
+        payouts.refund(pool, FUNDER);
+        vm.assertEq(hooking.balanceOf(address(payouts)), 0);
+    }
+
+    /// Called by HookToken.
+    function onTransfer() external {
+        bytes memory call = hook;
+        hook = "";
+        if (call.length == 0) return;
+        (bool ok, bytes memory answer) = address(payouts).call(call);
+        if (ok) return;
+        assembly ("memory-safe") {
+            revert(add(answer, 32), mload(answer))
+        }
+    }
+
+    /// Whoever falls silent, the funders have what is left, by anybody's call.
+    function test_G9_every_state_ends_by_time() external {
+        bytes32 unpublished = payouts.open(aid());
+        fund(unpublished, FUNDER, 100);
+        (bytes32 vetoed,) = published(aid());
+        vm.prank(GUARDIAN);
+        payouts.veto(vetoed);
+        (bytes32 untriggered,) = published(triggered());
+        (bytes32 unclaimed,) = published(aid());
+        bytes32 vouchers = allocated();
+        vm.warp(PUBLISH_BY + 1);
+        payouts.refund(unpublished, FUNDER);
+        payouts.refund(vetoed, FUNDER);
+        vm.warp(EXPIRES + 1 days);
+        payouts.refund(untriggered, FUNDER);
+        payouts.refund(unclaimed, FUNDER);
+        payouts.refund(vouchers, FUNDER);
+        payouts.refund(vouchers, FUNDER2);
+        vm.assertEq(token.balanceOf(address(payouts)), 0);
+    }
+
     function test_G2_fee_on_transfer_is_refused() external {
         FeeToken fee = new FeeToken();
         provide(address(fee));
@@ -505,6 +733,19 @@ contract PayoutsTest is Test {
         refuseClaim(pool, 0, ALICE, 60, proof, Payouts.AlreadyClaimed.selector);
         vm.assertEq(payouts.voucherOf(pool, ALICE), 60);
         vm.assertEq(token.balanceOf(ALICE), 0);
+    }
+
+    function test_P12_allocations_of_one_account_add_up() external {
+        bytes32 pool = payouts.open(aid());
+        fund(pool, FUNDER, 100);
+        bytes32 leaf = leafOf(pool, 0, ALICE, 60);
+        bytes32 twin = leafOf(pool, 1, ALICE, 40);
+        publish(pool, Hashes.commutativeKeccak256(leaf, twin), 100);
+        vm.warp(START + DELAY);
+        payouts.allocate(pool, 0, ALICE, 60, single(twin));
+        payouts.allocate(pool, 1, ALICE, 40, single(leaf));
+        vm.assertEq(payouts.voucherOf(pool, ALICE), 100);
+        vm.assertEq(payouts.getPool(pool).vouchers, 100);
     }
 
     function test_P13_operator_names_vendors() external {
@@ -558,6 +799,46 @@ contract PayoutsTest is Test {
         refuseRedeem(pool, VENDOR, 25, expiry, sig, Payouts.SignatureExpired.selector);
         vm.warp(expiry);
         payouts.redeem(pool, ALICE, VENDOR, 25, expiry, sig);
+    }
+
+    function test_P14_signature_is_of_one_chain_and_contract() external {
+        bytes32 pool = allocated();
+        bytes memory sig = redemption(pool, VENDOR, 25, 0, EXPIRES);
+        Payouts first = payouts;
+        payouts = new Payouts(feeds);
+        bytes memory elsewhere = redemption(pool, VENDOR, 25, 0, EXPIRES);
+        payouts = first;
+        refuseRedeem(pool, VENDOR, 25, EXPIRES, elsewhere, Payouts.InvalidSignature.selector);
+        vm.chainId(999);
+        refuseRedeem(pool, VENDOR, 25, EXPIRES, sig, Payouts.InvalidSignature.selector);
+        vm.chainId(31337);
+        payouts.redeem(pool, ALICE, VENDOR, 25, EXPIRES, sig);
+    }
+
+    /// Two contract wallets of one owner: what is signed for one is not the other's.
+    function test_P14_signature_is_of_one_wallet() external {
+        address one = address(new Wallet(ALICE));
+        address two = address(new Wallet(ALICE));
+        bytes32 pool = vouchersOf(one, two);
+        bytes memory sig = redemption(pool, one, VENDOR, 25, 0, EXPIRES);
+        bytes memory call = abi.encodeCall(Payouts.redeem, (pool, two, VENDOR, 25, EXPIRES, sig));
+        refuse(call, Payouts.InvalidSignature.selector);
+        payouts.redeem(pool, one, VENDOR, 25, EXPIRES, sig);
+        vm.assertEq(token.balanceOf(VENDOR), 25);
+        refuse(call, Payouts.InvalidSignature.selector);
+    }
+
+    /// A wallet is asked by a static call: it can change nothing before it answers.
+    function test_P14_wallet_that_calls_back_is_refused() external {
+        CallingWallet wallet = new CallingWallet();
+        bytes32 pool = vouchersOf(address(wallet), BOB);
+        bytes memory call =
+            abi.encodeCall(Payouts.redeem, (pool, address(wallet), VENDOR, 25, EXPIRES, ""));
+        wallet.plan(address(payouts), call);
+        refuse(call, Payouts.InvalidSignature.selector);
+        wallet.plan(address(payouts), "");
+        payouts.redeem(pool, address(wallet), VENDOR, 25, EXPIRES, "");
+        vm.assertEq(token.balanceOf(VENDOR), 25);
     }
 
     function test_P14_redemption_ends_with_the_pool() external {
@@ -744,6 +1025,20 @@ contract PayoutsTest is Test {
         payouts.setVendor(pool, VENDOR, true);
     }
 
+    /// 60 allocated to each, VENDOR a vendor.
+    function vouchersOf(address one, address two) private returns (bytes32 pool) {
+        pool = payouts.open(aid());
+        fund(pool, FUNDER, 120);
+        bytes32 leaf = leafOf(pool, 0, one, 60);
+        bytes32 twin = leafOf(pool, 1, two, 60);
+        publish(pool, Hashes.commutativeKeccak256(leaf, twin), 120);
+        vm.warp(START + DELAY);
+        payouts.allocate(pool, 0, one, 60, single(twin));
+        payouts.allocate(pool, 1, two, 60, single(leaf));
+        vm.prank(OPERATOR);
+        payouts.setVendor(pool, VENDOR, true);
+    }
+
     function tree(bytes32 pool) private view returns (bytes32 root, bytes32[] memory proof) {
         bytes32 bob = leafOf(pool, 1, BOB, 40);
         return (Hashes.commutativeKeccak256(leafOf(pool, 0, ALICE, 60), bob), single(bob));
@@ -785,6 +1080,18 @@ contract PayoutsTest is Test {
         view
         returns (bytes memory)
     {
+        return redemption(pool, ALICE, vendor, amount, nonce, expiry);
+    }
+
+    /// By ALICE's key, for `account`.
+    function redemption(
+        bytes32 pool,
+        address account,
+        address vendor,
+        uint256 amount,
+        uint256 nonce,
+        uint256 expiry
+    ) private view returns (bytes memory) {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256(
@@ -799,9 +1106,10 @@ contract PayoutsTest is Test {
         bytes32 message = keccak256(
             abi.encode(
                 keccak256(
-                    "Redeem(bytes32 pool,address vendor,uint256 amount,uint256 nonce,uint256 expiry)"
+                    "Redeem(bytes32 pool,address account,address vendor,uint256 amount,uint256 nonce,uint256 expiry)"
                 ),
                 pool,
+                account,
                 vendor,
                 amount,
                 nonce,

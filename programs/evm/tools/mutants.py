@@ -3,16 +3,20 @@
 
     python programs/evm/tools/mutants.py [--jobs N] [Contract …]
 
-A check is a statement `require(CONDITION, Error()); // RULE`. Each is removed whole; where its
+A check is a statement `require(CONDITION, Error()); // RULE`. Each is taken away whole; where its
 condition is a chain of `&&` or `||`, each part is also taken out of the chain by itself; so is
 each `nonReentrant`. A mutant whose tests stay green is a check that nothing shows to be needed.
-The tests run once without any mutant before: red ones would kill them all.
-Prints a table; exit status 1 when a mutant survives.
+
+The sources are compiled once: each check asks first whether `block.prevrandao`, which nothing else
+reads, is its mutant's number, and then holds without a look at its condition. Only a lock has to
+be compiled anew without. The tests run once without any mutant before: red ones would kill them
+all. Prints a table; exit status 1 when a mutant survives.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import shutil
@@ -22,7 +26,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 EVM = Path(__file__).resolve().parents[1]
 ROOT = EVM.parents[1]
@@ -37,7 +40,11 @@ LOCK = re.compile(r" nonReentrant\b(?=.*\{$)", re.M)
 
 @dataclass(frozen=True)
 class Mutant:
-    """`source` with the text from `start` to `end` replaced by `text`."""
+    """One thing taken away: what stands from `start` to `end` of `source`.
+
+    `switch` says what stands there while the mutant is off and what while it is on, with `{number}`
+    and `{text}`; "" for what is cut out and compiled anew.
+    """
 
     source: Path
     line: int
@@ -45,11 +52,15 @@ class Mutant:
     what: str
     start: int
     end: int
-    text: str
+    switch: str
+
+
+HOLDS = "(block.prevrandao == {number} || ({text}))"
+FAILS = "(block.prevrandao != {number} && ({text}))"
 
 
 def operands(condition: str) -> list[tuple[int, int, str]]:
-    """Parts of a chain of one operator at the top level: start, end, and what stands for it."""
+    """Parts of a chain of one operator at the top level: start, end, and its switch."""
     depth, at, cuts = 0, 0, list[tuple[int, str]]()
     while at < len(condition):
         two = condition[at : at + 2]
@@ -63,10 +74,10 @@ def operands(condition: str) -> list[tuple[int, int, str]]:
         at += 1
     if not cuts:
         return []
-    neutral = "true" if cuts[0][1] == "&&" else "false"
+    switch = HOLDS if cuts[0][1] == "&&" else FAILS
     starts = [0, *(cut + 2 for cut, _ in cuts)]
     ends = [*(cut for cut, _ in cuts), len(condition)]
-    return [(start, end, f" {neutral} ") for start, end in zip(starts, ends, strict=True)]
+    return [(start, end, switch) for start, end in zip(starts, ends, strict=True)]
 
 
 def mutants(source: Path) -> list[Mutant]:
@@ -76,12 +87,12 @@ def mutants(source: Path) -> list[Mutant]:
     for match in CHECK.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         rule, error = match["rule"], match["error"]
-        found.append(Mutant(source, line, rule, error, match.start(), match.end(), ""))
         base = match.start("condition")
-        for start, end, neutral in operands(match["condition"]):
+        found.append(Mutant(source, line, rule, error, base, match.end("condition"), HOLDS))
+        for start, end, switch in operands(match["condition"]):
             part = " ".join(match["condition"][start:end].split())
             found.append(
-                Mutant(source, line, rule, f"{error}: {part}", base + start, base + end, neutral)
+                Mutant(source, line, rule, f"{error}: {part}", base + start, base + end, switch)
             )
     for match in LOCK.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
@@ -89,44 +100,77 @@ def mutants(source: Path) -> list[Mutant]:
     return found
 
 
-def red(copy: Path, what: str) -> bool:
-    """Whether the tests of `copy`, a copy of the project, fail."""
+def switched(text: str, numbered: list[tuple[int, Mutant]]) -> str:
+    """A source's `text` with the switches of its mutants in it, whole checks around their parts."""
+    opened: dict[int, list[str]] = {}
+    closed: dict[int, list[str]] = {}
+    for number, mutant in numbered:
+        before, after = mutant.switch.format(number=number, text="\0").split("\0")
+        opened.setdefault(mutant.start, []).append(before)
+        closed.setdefault(mutant.end, []).insert(0, after)
+    pieces: list[str] = []
+    at = 0
+    for cut in sorted(opened.keys() | closed.keys()):
+        pieces += [text[at:cut], *closed.get(cut, []), *opened.get(cut, [])]
+        at = cut
+    return "".join([*pieces, text[at:]])
+
+
+def red(copy: Path, what: str, mutant: int = 0) -> bool:
+    """Whether the tests of `copy`, a copy of the project, fail while a mutant is on (0: none)."""
     env = os.environ | {
         "FOUNDRY_PROFILE": "quick",
         "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
-        # Tests find a contract's code when they run: a mutant compiles alone, without them.
-        "FOUNDRY_DYNAMIC_TEST_LINKING": "true",
     }
-    build = subprocess.run(
-        [FORGE, "build", "--quiet"], cwd=copy, env=env, capture_output=True, text=True
-    )
-    if build.returncode != 0:
-        sys.exit(f"{what}: does not compile\n{build.stdout}{build.stderr}")
-    # Unit tests first: they say no sooner than the invariants.
+    # Unit tests first: they say no no later than the invariants.
     for pattern in ("^test(Fuzz)?_", "^invariant_"):
-        tests = [FORGE, "test", "--match-test", pattern, "--fail-fast"]
-        if subprocess.run(tests, cwd=copy, env=env, capture_output=True).returncode != 0:
+        options = ["--fail-fast", "--block-prevrandao", f"0x{mutant:064x}"]
+        # Switches take room: more than a contract has on a chain.
+        options += ["--code-size-limit", str(2**17)]
+        # No build before it: `forge test` would compile a second time.
+        result = subprocess.run(
+            [FORGE, "test", "--match-test", pattern, *options],
+            cwd=copy,
+            env=env,
+            capture_output=True,
+            text=True,
+        )
+        if "Suite result" not in result.stdout:
+            sys.exit(f"{what}: no test ran\n{result.stdout}{result.stderr}")
+        if result.returncode != 0:
             return True
     return False
 
 
-def killed(mutant: Mutant, copy: Path) -> bool:
-    """Whether the mutant's tests fail in `copy`."""
+def killed(mutant: Mutant, number: int, copy: Path) -> bool:
+    """Whether the tests of `copy`, which has all switches, fail without the check."""
+    what = f"{mutant.source.name}:{mutant.line} {mutant.what}"
+    if mutant.switch:
+        return red(copy, what, number)
     target = copy / mutant.source.relative_to(EVM)
+    whole = target.read_text()
     original = mutant.source.read_text()
-    target.write_text(original[: mutant.start] + mutant.text + original[mutant.end :])
+    target.write_text(original[: mutant.start] + original[mutant.end :])
     try:
-        return red(copy, f"{mutant.source.name}:{mutant.line} {mutant.what}")
+        return red(copy, what)
     finally:
-        target.write_text(original)
+        target.write_text(whole)
 
 
-def copy_of_project(folder: Path, job: int) -> Path:
-    """The project two levels below `folder`, and beside it what it imports."""
-    copy = folder / str(job) / "programs" / "evm"
-    shutil.copytree(EVM, copy, ignore=shutil.ignore_patterns("cache/invariant", "snapshots"))
+def copy_of_project(folder: Path, todo: list[Mutant]) -> Path:
+    """The project two levels below `folder`, all switches in it, and beside it what it imports."""
+    copy = folder / "programs" / "evm"
+    shutil.copytree(EVM, copy, ignore=shutil.ignore_patterns("out", "cache", "snapshots"))
     for beside in ("node_modules", "benchmarks"):
-        (folder / str(job) / beside).symlink_to(ROOT / beside)
+        (folder / beside).symlink_to(ROOT / beside)
+    for source in {mutant.source for mutant in todo}:
+        numbered = [
+            (number, mutant)
+            for number, mutant in enumerate(todo, 1)
+            if mutant.source == source and mutant.switch
+        ]
+        target = copy / source.relative_to(EVM)
+        target.write_text(switched(source.read_text(), numbered))
     return copy
 
 
@@ -137,25 +181,23 @@ def main() -> None:
     args = parser.parse_args()
     sources = sorted((EVM / "src").rglob("*.sol"))
     chosen = [s for s in sources if not args.contracts or s.stem in args.contracts]
-    todo = [mutant for source in chosen for mutant in mutants(source)]
+    # What is compiled anew comes last: the others share one compilation, and may run side by side.
+    todo = sorted((m for source in chosen for m in mutants(source)), key=lambda m: not m.switch)
     with tempfile.TemporaryDirectory() as folder:
-        free: SimpleQueue[Path] = SimpleQueue()
-        for job in range(args.jobs):
-            copy = copy_of_project(Path(folder), job)
-            if red(copy, "the sources as they are"):
-                sys.exit("the tests are red before any mutant: run `make test` and mend them first")
-            free.put(copy)
+        copy = copy_of_project(Path(folder), todo)
+        if red(copy, "the sources as they are"):
+            sys.exit("the tests are red before any mutant: run `make test` and mend them first")
 
-        def run(mutant: Mutant) -> bool:
-            copy = free.get()
-            try:
-                return killed(mutant, copy)
-            finally:
-                free.put(copy)
+        def run(number: int) -> bool:
+            return killed(todo[number - 1], number, copy)
 
         survivors = 0
+        shared = sum(bool(mutant.switch) for mutant in todo)
         with ThreadPoolExecutor(args.jobs) as pool:
-            for mutant, dead in zip(todo, pool.map(run, todo), strict=True):
+            verdicts = itertools.chain(
+                pool.map(run, range(1, shared + 1)), map(run, range(shared + 1, len(todo) + 1))
+            )
+            for mutant, dead in zip(todo, verdicts, strict=True):
                 survivors += not dead
                 verdict = "killed" if dead else "SURVIVES"
                 where = f"{mutant.source.name}:{mutant.line}"

@@ -116,9 +116,11 @@ class Node:
         """The logs of a transaction that `by` signs and that succeeds, as the node writes them:
         web3's reading of a receipt takes longer than the node's work where there are hundreds."""
         sent = self.submit(by, data, to, gas).to_0x_hex()
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 300
         while (receipt := self.rpc("eth_getTransactionReceipt", sent)) is None:
             assert time.monotonic() < limit, f"{sent} is not mined"
+            # Who asks without a pause takes the node's time.
+            time.sleep(0.005)
         assert receipt["status"] == "0x1", f"{sent} failed with {int(receipt['gasUsed'], 16)} gas"
         return receipt["logs"]
 

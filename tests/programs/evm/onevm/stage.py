@@ -205,13 +205,15 @@ class Stage:
             kinds |= dict.fromkeys(("nonce", "deadline"), "uint256")
         else:
             program, name = "payouts", "Redeem"
-            kinds = {"pool": "bytes32", "vendor": "address"}
+            kinds = {"pool": "bytes32", "account": "address", "vendor": "address"}
             kinds |= dict.fromkeys(("amount", "nonce", "expiry"), "uint256")
+        # On Solana the key that signed is the account, and no field beside it.
+        said = {"account": value["signed_by"]} | value
         domain = {"name": f"chainfold {program}", "version": "1", "chainId": CHAIN}
         message = encode_typed_data(
             domain_data=domain | {"verifyingContract": self.program.address},
             message_types={name: [{"name": n, "type": kind} for n, kind in kinds.items()]},
-            message_data={n: self.value(kind, n, value[n]) for n, kind in kinds.items()},
+            message_data={n: self.value(kind, n, said[n]) for n, kind in kinds.items()},
         )
         return bytes(account(value["signed_by"]).sign_message(message).signature)
 
