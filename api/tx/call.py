@@ -30,7 +30,15 @@ class Holding:
     given: Who | None = None
 
 
-Account = Who | Part | Holding
+@dataclass(frozen=True, slots=True)
+class RentPayer:
+    """On Solana: who gets the rent of an account that the call closes, as that account says
+    (programs/SPEC.md, G-13). ``of``: the account's name in the call."""
+
+    of: str
+
+
+Account = Who | Part | Holding | RentPayer
 SOLANA_ONLY = ("payer", "source", "destination")
 """Fields of a request that mean nothing on EVM chains."""
 Value = Who | int | bytes | Sequence[bytes]

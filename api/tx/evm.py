@@ -46,7 +46,9 @@ async def build(
     contract = entity.address
     values = [bytes.fromhex(entity.id[2:]), *map(_value, call.values.values())]
     data = _call(abi, _camel(call.name), values)
-    allowance, block, tip = await _state(rpc, entity.token, sender, contract)
+    # a token that is of no use any more stands in the way of nothing that takes none of it
+    allowance = await _allowance(rpc, entity.token, sender, contract) if call.spends else 0
+    block, tip = await _state(rpc)
     calls: list[tuple[str, str, str]] = []
     if allowance < call.spends:
         approve = _encode("approve", ["address", "uint256"], [contract, call.spends])
@@ -113,22 +115,20 @@ def _encode(name: str, types: Sequence[str], values: Sequence[Any]) -> str:
     return "0x" + (selector + arguments).hex()
 
 
-async def _state(
-    rpc: Rpc, token: str, owner: str, spender: str
-) -> tuple[int, Mapping[str, Any], int]:
-    """The allowance, the newest block's header and a priority fee."""
+async def _allowance(rpc: Rpc, token: str, owner: str, spender: str) -> int:
     data = _encode("allowance", ["address", "address"], [owner, spender])
-    allowance, block = await rpc.batch(
-        [
-            ("eth_call", [{"to": token, "data": data}, "latest"]),
-            ("eth_getBlockByNumber", ["latest", False]),
-        ]
-    )
+    found = await rpc.call("eth_call", [{"to": token, "data": data}, "latest"])
+    return int(found, 16) if len(found) > 2 else 0
+
+
+async def _state(rpc: Rpc) -> tuple[Mapping[str, Any], int]:
+    """The newest block's header and a priority fee."""
+    block = await rpc.call("eth_getBlockByNumber", ["latest", False])
     try:
         tip = int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
     except NodeFatal:
         tip = _TIP
-    return int(allowance, 16) if len(allowance) > 2 else 0, block, tip
+    return block, tip
 
 
 def _fees(block: Mapping[str, Any], tip: int) -> EvmFees:

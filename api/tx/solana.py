@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from anchorpy.coder.accounts import ACCOUNT_DISCRIMINATOR_SIZE
+from anchorpy.coder.accounts import ACCOUNT_DISCRIMINATOR_SIZE, AccountsCoder
 from anchorpy.coder.common import _account_size as account_size  # pyright: ignore[reportPrivateUsage]
 from anchorpy.coder.instruction import InstructionCoder
 from anchorpy_core.idl import Idl
@@ -23,7 +23,7 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 
 from api.problem import Problem
-from api.tx.call import Account, Call, Holding, Part, Value, Who
+from api.tx.call import Call, Holding, Part, RentPayer, Value, Who
 from api.tx.entity import Entity
 from api.tx.failures import Failures
 from api.tx.model import Simulation, SolanaTransaction
@@ -41,6 +41,7 @@ class Program:
         document = legacy(interface.document)
         self.idl = Idl.from_json(orjson.dumps(document).decode())
         self.instructions: Any = InstructionCoder(self.idl)
+        self.accounts: Any = AccountsCoder(self.idl)
         self.failures = Failures(document.get("errors") or [])
 
     def instruction(
@@ -78,7 +79,15 @@ class Program:
             "system_program": SYSTEM,
             "event_authority": _pda(at, b"__event_authority"),
             "program": at,
-        } | {name: _account(at, entity, account) for name, account in call.accounts.items()}
+        }
+        payers: dict[str, RentPayer] = {}
+        for name, account in call.accounts.items():
+            if isinstance(account, RentPayer):
+                payers[name] = account
+            else:
+                accounts[name] = _account(at, entity, account)
+        for name, payer in payers.items():
+            accounts[name] = await self._rent_payer(rpc, payer.of, accounts[payer.of])
         values = {name: _value(value) for name, value in call.values.items()}
         instruction = self.instruction(call.name, at, accounts, values)
         payer = _key(call.payer or call.sender)
@@ -121,8 +130,19 @@ class Program:
             ),
         )
 
+    async def _rent_payer(self, rpc: Rpc, name: str, account: Pubkey) -> Pubkey:
+        """Raises Problem 404 where the account isn't there: who closed it has its rent."""
+        how = _CONFIRMED | {"encoding": "base64"}
+        found = (await rpc.call("getAccountInfo", [str(account), how]))["value"]
+        if found is None:
+            raise Problem(404, f"the {name} {account} is closed, or never was")
+        try:
+            return self.accounts.decode(b64decode(found["data"][0])).rent_payer
+        except (ConstructError, KeyError, AttributeError):
+            raise Problem(422, f"{name}: {account} is no account of this program") from None
 
-def _account(program: Pubkey, entity: Entity, account: Account) -> Pubkey:
+
+def _account(program: Pubkey, entity: Entity, account: Who | Part | Holding) -> Pubkey:
     match account:
         case Who():
             return _key(account)
