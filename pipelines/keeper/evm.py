@@ -17,7 +17,7 @@ from api.tx.model import EvmTransaction, ProgramError
 from indexer.config import Chain
 from indexer.errors import Retryable
 from indexer.rpc.client import Rpc
-from indexer.rpc.errors import NodeFatal
+from indexer.rpc.errors import NodeFatal, NodeRetryable
 from pipelines.keeper.chain import Built, TooDear
 from pipelines.keeper.ledger import Ended, Sent, Signed
 
@@ -130,8 +130,8 @@ class Evm:
     async def push(self, sent: Sent, max_fee: int) -> Signed | None:
         """Gives the node what it may have forgotten; a dearer one in its place, where its fee has
         become too low and the cap allows."""
-        # a node that refuses it knows it, or has just taken it
-        with suppress(NodeFatal):
+        # a node that refuses it knows it, has just taken it, or wants a higher fee
+        with suppress(NodeFatal, NodeRetryable):
             await self.rpc.call("eth_sendRawTransaction", ["0x" + sent.raw.hex()])
         block = await self.rpc.call("eth_getBlockByNumber", ["latest", False])
         was = TypedTransaction.from_bytes(HexBytes(sent.raw)).as_dict()

@@ -30,6 +30,8 @@ _AT_ONCE = 4
 """Cranks that are built at the same time."""
 _SEEN_WITHIN = 60.0
 """Seconds that a pass waits for its blocks; the next one goes on waiting."""
+_LAST_WORDS = 5.0
+"""Of them, when it is told to stop."""
 _SLOW = 30.0
 """Seconds after which a transaction is sent again."""
 _POLL = 0.5
@@ -128,6 +130,10 @@ class Keeper:
             and not (self.paying and k.rank is Rank.TIDY)
         ]
         now, connection = time.monotonic(), self.ledger.connection
+        # one that wasn't due for so long was done by somebody
+        self._failures = {
+            key: f for key, f in self._failures.items() if f.again > now - 2 * _BACKOFF[1]
+        }
         solana = self.chain.kind == "solana"
         async with connection.transaction():
             await connection.execute("SET TRANSACTION READ ONLY")
@@ -285,7 +291,6 @@ class Keeper:
                 continue
             left -= signed.most
             count += 1
-            self._failures.pop(due.key, None)
             self.tell("sent", due.key, tx=signed.tx, most=self.money(signed.most))
         return count
 
@@ -313,8 +318,14 @@ class Keeper:
             key = sent.crank, sent.entity, sent.about
             if (found := ended.get(sent.id)) is not None:
                 await self.ledger.end(sent.id, found)
-                if found.outcome == "ok" and _SILENT.get(sent.crank):
-                    await self.ledger.done(*key)
+                if found.outcome == "ok":
+                    self._failures.pop(key, None)
+                    if _SILENT.get(sent.crank):
+                        await self.ledger.done(*key)
+                elif found.outcome == "refused":
+                    # what succeeds when simulated and fails in a block, as a token can be made
+                    # to, must not be paid for in each pass
+                    self._wait(key)
                 more: dict[str, Any] = {"tx": found.tx, "spent": self.money(found.spent)}
                 more |= {"height": found.height} if found.height is not None else {}
                 more |= {"why": found.error} if found.error else {}
@@ -330,7 +341,10 @@ class Keeper:
 
     async def _watch(self, stop: asyncio.Event) -> None:
         until = time.monotonic() + _SEEN_WITHIN
-        while not await self._settled() and time.monotonic() < until and not stop.is_set():
+        while not await self._settled() and time.monotonic() < until:
+            if stop.is_set():
+                # what is under way is told, where that is soon
+                until = min(until, time.monotonic() + _LAST_WORDS)
             await asyncio.sleep(_POLL)
 
 

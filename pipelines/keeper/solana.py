@@ -16,7 +16,7 @@ from api.tx.entity import Entity
 from api.tx.model import ProgramError, SolanaTransaction
 from api.tx.solana import Program
 from indexer.rpc.client import Rpc
-from indexer.rpc.errors import NodeFatal
+from indexer.rpc.errors import NodeFatal, NodeRetryable
 from pipelines.keeper.chain import Built, TooDear
 from pipelines.keeper.ledger import Ended, Sent, Signed
 
@@ -141,7 +141,7 @@ class Solana:
         too old."""
         how = _SENDING | {"skipPreflight": True}
         # a node that refuses it knows it, or it is too late
-        with suppress(NodeFatal):
+        with suppress(NodeFatal, NodeRetryable):
             await self.rpc.call("sendTransaction", [b64encode(sent.raw).decode(), how])
         return None
 
