@@ -8,6 +8,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 
 from api.tx import evm
@@ -146,7 +147,7 @@ class Evm:
             price = max_fee // gas
             if price * _RAISED[1] <= was["maxFeePerGas"] * _RAISED[0]:
                 return None
-        nonce, to = was["nonce"], "0x" + bytes(was["to"]).hex()
+        nonce, to = was["nonce"], to_checksum_address(bytes(was["to"]))
         data = "0x" + bytes(was["data"]).hex()
         return self._signed(to, data, gas, (price, tip), max_fee, nonce)
 
