@@ -22,7 +22,7 @@ from indexer import config as configuration
 from indexer.config import Config
 from indexer.errors import ChainfoldError, Fatal
 from indexer.log import database
-from localnet import child, ports
+from localnet import child, keeping, ports
 from localnet.board import Board
 from localnet.cli import Rate
 from localnet.network import ANVIL_PORT, SOLANA_PORT, Localnet
@@ -103,6 +103,8 @@ async def demo(options: Options) -> bool:
         api, dagster = options.port(API_PORT), options.port(DAGSTER_PORT)
         say("indexer, API and Dagster")
         await _start_services(config, net, api, dagster, children)
+        keeper = await keeping.start(net, config, {"DATABASE_URL": config.database.url or ""})
+        children.append(keeper)
         _urls(net, api, dagster)
         note = stack.enter_context(recorded(options.home / "traffic.jsonl"))
         players = net.players(note)
@@ -122,6 +124,9 @@ async def demo(options: Options) -> bool:
             await watched
         if not options.once:
             return True
+        # what it has sent is in a block, and nothing more comes, while the chains are read
+        children.remove(keeper)
+        await keeper.stop()
         say("proof: the chains' own blocks against the tables")
         findings = await proof(net, config, players, f"http://{ports.HOST}:{api}")
         for finding in findings:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,7 @@ from indexer.errors import Fatal
 from indexer.folds import views
 from indexer.verify import Finding
 from indexer.verify.compare import accounts_are_folds
-from localnet import truth
+from localnet import keeping, truth
 from localnet.network import Deployed, Localnet
 from localnet.play import Player
 from localnet.served import served
@@ -39,7 +39,10 @@ async def proof(
         truths = [await truth.evm(net.evm, session), await truth.solana(net.solana, session)]
         await caught_up(net, config, {t.chain: t.tip for t in truths}, session)
         with store.opened(config) as opened, opened.connect("demo") as connection:
-            found = [sent_is_there(p, t) for p, t in zip(players, truths, strict=True)]
+            found = [
+                sent_is_there(p, t, keeping.sent(connection, t.chain))
+                for p, t in zip(players, truths, strict=True)
+            ]
             found += [
                 tables_are_chain(connection, config, c.programs, t)
                 for c, t in zip((net.evm, net.solana), truths, strict=True)
@@ -86,15 +89,18 @@ async def caught_up(
             await asyncio.sleep(0.2)
 
 
-def sent_is_there(player: Player, t: Truth) -> Finding:
-    """Every transaction that the wallets sent is in a block, with the same verdict."""
-    ok = {s.tx for s in player.sent if s.ok}
-    refused = sum(not s.ok for s in player.sent)
+def sent_is_there(
+    player: Player, t: Truth, kept: tuple[Set[str], int] = (frozenset(), 0)
+) -> Finding:
+    """Every transaction that the wallets and the keeper (``kept``) sent is in a block, with the
+    same verdict."""
+    ok = {s.tx for s in player.sent if s.ok} | kept[0]
+    refused = sum(not s.ok for s in player.sent) + kept[1]
     return Finding(
         f"{t.chain}: the chain has what the wallets sent",
         ok == t.transactions and refused == t.refused,
-        f"{len(ok)} succeeded and {refused} were refused, the blocks have "
-        f"{len(t.transactions)} and {t.refused}",
+        f"{len(ok)} succeeded, {len(kept[0])} of them the keeper's, and {refused} were refused, "
+        f"the blocks have {len(t.transactions)} and {t.refused}",
     )
 
 

@@ -33,13 +33,6 @@ class Next:
 
 
 @dataclass(frozen=True, slots=True)
-class RentPayer:
-    """Who paid the rent of a program's own account on Solana, as that account says."""
-
-    of: Part
-
-
-@dataclass(frozen=True, slots=True)
 class Holding:
     """A token account on Solana: the one ``given``, else the owner's associated one."""
 
@@ -47,7 +40,17 @@ class Holding:
     given: Who | None = None
 
 
-Account = Who | Part | Next | RentPayer | Holding
+@dataclass(frozen=True, slots=True)
+class RentPayer:
+    """On Solana: who gets the rent of an account that the call closes, as that account says
+    (programs/SPEC.md, G-13). ``of``: the account's name in the call."""
+
+    of: str
+
+
+Place = Who | Part | Next | Holding
+"""Where an account is found by itself."""
+Account = Place | RentPayer
 SOLANA_ONLY = ("payer", "source", "destination")
 """Fields of a request that mean nothing on EVM chains."""
 EVM_ONLY = ("deadline", "signature")

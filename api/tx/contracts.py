@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from api.problem import Problem
-from api.tx.call import Call, Holding, Who
+from api.tx.call import Account, Call, Holding, RentPayer, Who
 from api.tx.entity import Entity, Kind
-from api.tx.model import Accept, Fund, Sign, Withdraw
+from api.tx.model import Accept, CloseAgreement, FixPrice, Fund, OfAgreement, Sign, Withdraw
 
 AGREEMENT = Kind("contracts", "contracts_agreement_proposed", "agreement", "agreements")
 
@@ -40,6 +40,32 @@ def withdraw(body: Withdraw, agreement: Entity) -> Call:
     given = Who("destination", body.destination) if body.destination else None
     accounts = {"actor": actor, "destination": Holding(party, given)}
     return Call("withdraw", f"pay {body.party} what it is owed", actor, {"party": party}, accounts)
+
+
+def cancel(body: OfAgreement, agreement: Entity) -> Call:
+    actor = Who("actor", body.actor)
+    return Call("cancel", "cancel the agreement", actor, {}, {"actor": actor})
+
+
+def fix_price(body: FixPrice, agreement: Entity) -> Call:
+    actor = Who("actor", body.actor)
+    accounts = {"actor": actor, "feed": Who("feed", agreement.opened["feed"])}
+    words = f"fix the price by observation {body.round}" if body.round else "fix the price"
+    return Call("fix_price", words, actor, {"round": body.round}, accounts)
+
+
+def settle(body: OfAgreement, agreement: Entity) -> Call:
+    actor = Who("actor", body.actor)
+    return Call("settle", "write down what each party is owed", actor, {}, {"actor": actor})
+
+
+def close(body: CloseAgreement, agreement: Entity) -> Call:
+    given = Who("destination", body.destination) if body.destination else None
+    accounts: dict[str, Account] = {
+        "destination": Holding(Who("buyer", agreement.opened["buyer"]), given),
+        "rent_payer": RentPayer("agreement"),
+    }
+    return Call("close", "close the agreement", Who("actor", body.actor), {}, accounts)
 
 
 def _same(given: str, stored: str) -> bool:

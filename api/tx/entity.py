@@ -38,6 +38,10 @@ class Entity:
     token: str
     opened: Mapping[str, Any]
 
+    @property
+    def on_solana(self) -> bool:
+        return not self.address.startswith("0x")
+
 
 _READ = "SELECT * FROM {} WHERE chain = %s AND {} = %s ORDER BY pos DESC LIMIT 1"
 

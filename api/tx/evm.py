@@ -47,7 +47,7 @@ async def build(
     values = [bytes.fromhex(entity.id[2:])] if entity.id else []
     data = _call(abi, _camel(call.name), [*values, *map(_value, call.values.values())])
     calls: list[tuple[str, str, str]] = []
-    if call.spends:
+    if call.spends:  # a call that spends nothing asks nothing of its token, which may be dead
         token = _address("token", entity.token)
         if await _allowance(rpc, token, sender, contract) < call.spends:
             approve = _encode("approve", ["address", "uint256"], [contract, call.spends])

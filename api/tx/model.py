@@ -34,6 +34,38 @@ class Place(BaseModel):
     )
 
 
+class OfMarket(BaseModel):
+    """A call on a market that anyone may make. ``destination`` is for Solana only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    market: Address = Field(description="the market's id")
+    actor: Address = Field(description="who sends, and signs")
+
+
+class OfFees(OfMarket):
+    """A call that may pay the market's fee recipient."""
+
+    destination: Address | None = Field(
+        None, description="token account of who is paid; its associated one where absent"
+    )
+
+
+class OfPosition(OfMarket):
+    """A call on a bettor's position."""
+
+    bettor: Address = Field(description="whose position it is")
+    outcome: int = Field(ge=0, le=255, description="index of the outcome, from 0")
+
+
+class ClaimBet(OfPosition):
+    """A bettor is paid."""
+
+    destination: Address | None = Field(
+        None, description="token account of the bettor; its associated one where absent"
+    )
+
+
 class Agreed(BaseModel):
     """A call on an agreement. ``payer``, ``source`` and ``destination`` are for Solana only."""
 
@@ -70,6 +102,66 @@ class Withdraw(Agreed):
     actor: Address | None = Field(None, description="who sends, and signs; the party where absent")
     destination: Address | None = Field(
         None, description="token account of the party; its associated one where absent"
+    )
+
+
+class OfAgreement(Agreed):
+    """A call on an agreement that anyone may make."""
+
+    actor: Address = Field(description="who sends, and signs")
+
+
+class FixPrice(OfAgreement):
+    """The feed's price becomes the agreement's."""
+
+    round: int = Field(
+        ge=0, lt=1 << 63, description="the first observation after delivery was due; 0: none came"
+    )
+
+
+class CloseAgreement(OfAgreement):
+    """Rent goes back to who paid it."""
+
+    destination: Address | None = Field(
+        None, description="token account of the buyer; its associated one where absent"
+    )
+
+
+class OfPool(BaseModel):
+    """A call on a pool that anyone may make. ``destination`` is for Solana only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pool: Address = Field(description="the pool's id")
+    actor: Address = Field(description="who sends, and signs")
+
+
+class Fire(OfPool):
+    """An observation of the feed fulfils the pool's trigger."""
+
+    round: int = Field(ge=1, lt=1 << 63, description="the observation's number in its feed")
+
+
+class Refund(OfPool):
+    """A funder is paid back their part of what is left."""
+
+    funder: Address = Field(description="who is paid")
+    destination: Address | None = Field(
+        None, description="token account of the funder; its associated one where absent"
+    )
+
+
+class Reclaim(OfPool):
+    """Rent of a part of an ended pool goes back to who paid it."""
+
+    part: Address = Field(description="a page, entry, vendor or voucher of the pool")
+
+
+class ClosePool(OfPool):
+    """Rent of an ended pool goes back to who paid it."""
+
+    destination: Address | None = Field(
+        None, description="token account of the operator; its associated one where absent"
     )
 
 

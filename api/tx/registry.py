@@ -91,7 +91,6 @@ def grant(body: Grant, scope: Entity) -> Call:
 
 def revoke(body: Revoke, scope: Entity) -> Call:
     admin, account = Who("admin", body.admin), Who("account", body.account)
-    held = Part(b"grant", (account, bytes([body.role])))
     return Call(
         "revoke",
         f"take role {body.role} from {body.account}",
@@ -100,8 +99,8 @@ def revoke(body: Revoke, scope: Entity) -> Call:
         {
             "admin": admin,
             "admin_grant": Part(b"grant", (admin, _ADMIN)),
-            "grant": held,
-            "rent_payer": RentPayer(held),
+            "grant": Part(b"grant", (account, bytes([body.role]))),
+            "rent_payer": RentPayer("grant"),
         },
     )
 

@@ -23,7 +23,7 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 
 from api.problem import Problem
-from api.tx.call import Account, Call, Holding, Next, Part, RentPayer, Value, Who
+from api.tx.call import Call, Holding, Next, Part, Place, RentPayer, Value, Who
 from api.tx.entity import Entity
 from api.tx.failures import Failures
 from api.tx.model import Simulation, SolanaTransaction
@@ -85,8 +85,14 @@ class Program:
             id_ = Pubkey.from_string(entity.id)
             accounts |= {entity.kind.key: id_, "vault": _pda(at, b"vault", bytes(id_))}
             values |= {entity.kind.key: id_}
+        payers: dict[str, str] = {}
         for name, account in call.accounts.items():
-            accounts[name] = await self._account(rpc, at, entity, account)
+            if isinstance(account, RentPayer):
+                payers[name] = account.of
+            else:
+                accounts[name] = await self._account(rpc, at, entity, account)
+        for name, of in payers.items():
+            accounts[name] = await self._rent_payer(rpc, of, accounts[of])
         instruction = self.instruction(call.name, at, accounts, values)
         payer = _key(call.payer or call.sender)
         made = [(str(accounts[name]), _size(self.idl, kind)) for name, kind in call.opens.items()]
@@ -132,38 +138,44 @@ class Program:
             ),
         )
 
-    async def _account(self, rpc: Rpc, program: Pubkey, entity: Entity, account: Account) -> Pubkey:
+    async def _account(self, rpc: Rpc, program: Pubkey, entity: Entity, account: Place) -> Pubkey:
         match account:
             case Who():
                 return _key(account)
             case Part():
-                return _part(program, entity, account)
+                seeds = [p if isinstance(p, bytes) else bytes(_key(p)) for p in account.of]
+                if not account.alone:
+                    seeds.insert(0, bytes(Pubkey.from_string(entity.id)))
+                return _pda(program, account.kind, *seeds)
             case Next():
                 creator = _key(account.creator)
-                counter = await self._read(rpc, _pda(program, b"creator", bytes(creator)))
+                counter = await self._read(
+                    rpc, "counter", _pda(program, b"creator", bytes(creator))
+                )
                 nonce = int(counter.next_nonce) if counter else 0
                 return _pda(program, account.kind, bytes(creator), nonce.to_bytes(8, "little"))
-            case RentPayer():
-                found = await self._read(rpc, _part(program, entity, account.of))
-                # where there is none the call is refused, whoever is named
-                return found.rent_payer if found else SYSTEM
             case Holding():
                 if account.given is not None:
                     return _key(account.given)
                 mint = Pubkey.from_string(entity.token)
                 return get_associated_token_address(_key(account.owner), mint)
 
-    async def _read(self, rpc: Rpc, address: Pubkey) -> Any:
+    async def _rent_payer(self, rpc: Rpc, name: str, account: Pubkey) -> Pubkey:
+        """Raises Problem 404 where the account isn't there: who closed it has its rent."""
+        found = await self._read(rpc, name, account)
+        if found is None:
+            raise Problem(404, f"the {name} {account} is closed, or never was")
+        return found.rent_payer
+
+    async def _read(self, rpc: Rpc, name: str, address: Pubkey) -> Any:
         """An account of the program by its fields; None where it isn't there."""
         found = (await rpc.call("getAccountInfo", [str(address), _BASE64]))["value"]
-        return self.accounts.decode(b64decode(found["data"][0])) if found else None
-
-
-def _part(program: Pubkey, entity: Entity, part: Part) -> Pubkey:
-    seeds = [p if isinstance(p, bytes) else bytes(_key(p)) for p in part.of]
-    if not part.alone:
-        seeds.insert(0, bytes(Pubkey.from_string(entity.id)))
-    return _pda(program, part.kind, *seeds)
+        if found is None:
+            return None
+        try:
+            return self.accounts.decode(b64decode(found["data"][0]))
+        except (ConstructError, KeyError, AttributeError):
+            raise Problem(422, f"{name}: {address} is no account of this program") from None
 
 
 def _value(value: Value) -> Any:

@@ -29,6 +29,7 @@ markets = fold(
         "net": last("net"),
         "settled_at": last("MarketResolved.time", "MarketVoided.time"),
         "paid": last("paid_after"),
+        "fee_collected": sum_("FeeCollected.amount"),
         "bets": count("BetPlaced"),
         "claims": count("BetClaimed"),
         "dust": sum_("MarketClosed.dust"),

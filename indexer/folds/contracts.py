@@ -1,6 +1,6 @@
 """State of the `contracts` program: agreements, and what was delivered under them."""
 
-from indexer.folds.algebra import count, first, fold, last, max_
+from indexer.folds.algebra import count, first, fold, last, max_, sum_
 
 agreements = fold(
     "agreements",
@@ -62,5 +62,16 @@ deliveries = fold(
         "delivered": last("DeliveryRecorded.delivered_after"),
         "evidence": last("DeliveryRecorded.evidence"),
         "recorded_at": last("DeliveryRecorded.time"),
+    },
+)
+
+withdrawals = fold(
+    "withdrawals",
+    program="contracts",
+    key=("agreement", "party"),
+    doc="One row a party that was paid what it was owed, in the token's smallest unit.",
+    columns={
+        "paid": sum_("Withdrawn.amount"),
+        "paid_at": last("Withdrawn.time"),
     },
 )

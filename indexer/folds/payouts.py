@@ -109,3 +109,14 @@ funders = fold(
         "refunds": count("FunderRefunded"),
     },
 )
+
+vendors = fold(
+    "vendors",
+    program="payouts",
+    key=("pool", "vendor"),
+    doc="One row an account that a pool's operator named. allowed: whether it takes vouchers now.",
+    columns={
+        "allowed": last("VendorSet.allowed"),
+        "since": last("VendorSet.time"),
+    },
+)

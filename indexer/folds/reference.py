@@ -1,7 +1,7 @@
 """The folds of the reference programs, under one name for chainfold.toml."""
 
 from indexer.folds.bets import bettors, market_pools, markets, positions
-from indexer.folds.contracts import agreements, deliveries
+from indexer.folds.contracts import agreements, deliveries, withdrawals
 from indexer.folds.exchange import (
     balances,
     book_depth,
@@ -12,7 +12,7 @@ from indexer.folds.exchange import (
     trading_days,
 )
 from indexer.folds.feeds import feed_state, feeds, observations
-from indexer.folds.payouts import claims, entries, funders, pools, vouchers
+from indexer.folds.payouts import claims, entries, funders, pools, vendors, vouchers
 from indexer.folds.projects import projects
 from indexer.folds.registry import (
     attestations,
@@ -55,5 +55,7 @@ __all__ = [
     "tags",
     "trades",
     "trading_days",
+    "vendors",
     "vouchers",
+    "withdrawals",
 ]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from indexer.config import load
+from indexer.errors import Fatal
 
 ROOT = Path(__file__).resolve().parents[2]
 FORBIDDEN = {
@@ -16,8 +21,11 @@ FORBIDDEN = {
     "indexer/folds": ["indexer.rpc", "indexer.log", "indexer.store"],
     "indexer": ["api", "pipelines", "localnet"],
     "api": ["pipelines", "localnet", "indexer.chains", "indexer.follow", "indexer.backfill"],
-    "pipelines": ["api", "localnet"],
+    "pipelines": ["api", "localnet", "pipelines.keeper"],
+    "pipelines/keeper": ["localnet", "dagster"],
 }
+APART = {"pipelines": "pipelines/keeper"}
+"""The keeper builds what the API builds; nothing else of pipelines does, or knows the keeper."""
 
 
 def imports(file: Path) -> set[str]:
@@ -35,9 +43,40 @@ def imports(file: Path) -> set[str]:
 def test_no_arrow_goes_back(folder: str, forbidden: list[str]) -> None:
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
-        for file in sorted((ROOT / folder).rglob("*.py"))
+        for file in files(folder)
         for name in imports(file)
         if any(name == f or name.startswith(f + ".") for f in forbidden)
     ]
     assert wrong == []
-    assert list((ROOT / folder).rglob("*.py")), "the folder moved: mend this test"
+    assert files(folder), "the folder moved: mend this test"
+
+
+def files(folder: str) -> list[Path]:
+    apart = APART.get(folder)
+    return [
+        file
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if apart is None or not file.is_relative_to(ROOT / apart)
+    ]
+
+
+def test_the_keeper_takes_builders_from_the_api_and_nothing_else() -> None:
+    taken = {n for f in files("pipelines/keeper") for n in imports(f) if n.split(".")[0] == "api"}
+    assert taken
+    assert {n for n in taken if not n.startswith(("api.tx", "api.problem"))} == set()
+
+
+def test_the_api_cannot_reach_the_keepers_key() -> None:
+    """Neither its code, once everything is loaded, nor where its key lies."""
+    script = "import sys, api.app, api.cli; print([m for m in sys.modules if 'keeper' in m])"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_configuration_that_the_api_reads_has_no_place_for_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "chainfold.toml"
+    file.write_text((ROOT / "chainfold.toml").read_text() + '\n[keeper]\nkey = "a.key"\n')
+    with pytest.raises(Fatal, match="unknown key 'keeper'"):
+        load(file)
