@@ -12,6 +12,8 @@ Prints a table; exit code 1 when a mutant survives, 3 without the toolchain (see
 """
 
 import argparse
+import functools
+import inspect
 import os
 import re
 import shutil
@@ -30,6 +32,7 @@ REPOSITORY = HERE.parents[1]
 TESTS = REPOSITORY / "tests" / "programs" / "solana"
 CHECK = re.compile(r"\bcheck!\(")
 CHECK_CALL = re.compile(r"^[ \t]*(?:\w+::)*check_\w+\(", flags=re.M)
+WORD = re.compile(r"[a-z]+")
 # not checks of an instruction: the macro itself
 SKIPPED = {"kit/src/check.rs"}
 
@@ -207,11 +210,29 @@ class Loop:
 
 
 def in_turn(mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
-    """The tests that may notice `mutant`, those that name its instruction first."""
+    """The tests that may notice `mutant`, the likeliest first: of its instruction, with the words
+    of the check in their names, with its error in their text."""
     crate, *_, file = Path(mutant.path).parts
+    error = mutant.text.rpartition("::")[2].removesuffix(")")
+    words = set(WORD.findall(snake(mutant.text)))
+
+    def likelihood(item: pytest.Item) -> int:
+        name = item.name.removeprefix("test_")
+        found = len(words & set(WORD.findall(snake(name))))
+        found += 3 * (Path(file).stem in name)
+        return found + 2 * (error in item.name or error in text_of(item))
+
     mine = [item for item in items if crate == "kit" or item.path.stem.startswith(f"test_{crate}_")]
-    name = Path(file).stem
-    return sorted(mine, key=lambda item: name not in item.name)
+    return sorted(mine, key=likelihood, reverse=True)
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+@functools.cache
+def text_of(item: pytest.Item) -> str:
+    return inspect.getsource(item.function) if isinstance(item, pytest.Function) else ""
 
 
 def main() -> int:
