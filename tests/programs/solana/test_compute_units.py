@@ -20,15 +20,11 @@ from trees import Tree, hash_pair, word
 
 TABLE = REPOSITORY / "programs" / "solana" / "CU.md"
 OWN_LIMIT = 2000
-PER_BUMP = 410  # one more sha-256 and curve check in the search for a canonical bump
+PER_BUMP = 333  # one more sha-256 and curve check in the search for a canonical bump: 306 of it
 PER_LEAF = 282  # hashes of 192 and of 32 bytes: 85 each, and half a unit a byte
-PER_NODE = 158  # a hash of 64 bytes, and putting two nodes in order
-SEVERAL = {
-    ("publish", "32 observations"),
-    ("enter", "new receipt"),
-    ("create_record", "16 tags"),
-}
-MAKERS = ("open", "propose", "initialize", "open_scope")
+PER_NODE = 117  # a hash of 64 bytes
+# makes four accounts, two of them once in a program's life
+BEYOND = ("open", "the program's first")
 
 HEAD = """\
 # Compute units
@@ -36,14 +32,22 @@ HEAD = """\
 Measured by tests/programs/solana/test_compute_units.py in LiteSVM (solders 0.26, classic SPL
 Token of 4,500 to 4,700 a transfer) and compared to the unit. *All* is what the instruction used.
 *Own* is without its calls to the token and system programs and to itself for the event, and
-without the 1,000 that the runtime asks for each call. The aim for *own* is 2,000; each bump that
-is skipped in the search for the canonical address of a new account adds about 400 (the system
-call for that search asks 1,500 for every one). *Skipped* counts them. A proof adds about 158 for
-each of its nodes, 117 of them in the system call that hashes, which asks 282 for the leaf: of
-what a claim in a tree of 100,000 leaves (17 nodes) uses, 2,271.
+without the 1,000 that the runtime asks for each call.
 
-| program | instruction | case | all | own | skipped |
-|---|---|---|---|---|---|
+The aim for *own* is 2,000. Two things are added to it that a program cannot save, and are left
+out of *rest*, which the test holds to the aim:
+
+- *Skipped* bumps in the search for the canonical address of a new account: 333 each, of which the
+  system calls for a hash and a curve check ask 306 (the one for the whole search asks 1,500 for
+  every bump).
+- Hashing a proof: the system calls ask 282 for the leaf and 117 for each node, 2,271 in a tree of
+  100,000 leaves (17 nodes).
+
+Beyond the aim is the first market ever opened, which makes two counters besides the market and its
+vault: about 1,000 of it is asked by system calls (four hashes of addresses, clock, rent).
+
+| program | instruction | case | all | own | skipped | rest |
+|---|---|---|---|---|---|---|
 """
 
 Row = tuple[str, str, str, Receipt, int]
@@ -351,16 +355,14 @@ def test_table() -> None:
     rows = [row for measure in MEASURED for row in measure()]
     lines = HEAD
     for program, name, case, receipt, searched in rows:
+        nodes = re.match(r"(\d+) nodes?", case)
+        proof = PER_LEAF + int(nodes[1]) * PER_NODE if nodes else 0
+        rest = receipt.own - searched * PER_BUMP - proof
         lines += (
-            f"| {program} | {name} | {case} | {receipt.cost:,} | {receipt.own:,} | {searched} |\n"
+            f"| {program} | {name} | {case} | {receipt.cost:,} | {receipt.own:,} | {searched} "
+            f"| {rest:,} |\n"
         )
-        # those make two accounts, most of them a vault too, or 32 events; see the table
-        several = (name, case) in SEVERAL or name in MAKERS
-        if not several:
-            nodes = re.match(r"(\d+) nodes?", case)
-            proof = PER_LEAF + int(nodes[1]) * PER_NODE if nodes else 0
-            own = receipt.own - searched * PER_BUMP - proof
-            assert own <= OWN_LIMIT, (program, name, case)
+        assert rest <= OWN_LIMIT or (name, case) == BEYOND, (program, name, case, rest)
     tail = ""
     if TABLE.exists():
         tail = TABLE.read_text().partition("\n## ")[2]

@@ -62,12 +62,10 @@ impl Feed {
         Some(&self.ring[(round - 1) as usize % RING])
     }
 
-    /// Appends an observation; its round.
+    /// Remembers the observation of a round.
     #[inline(always)]
-    pub fn push(&mut self, observation: &Observation) -> Result<u64, ProgramError> {
-        let round = self.count.add(1)?;
-        self.ring[(round - 1) as usize % RING] = *observation;
-        Ok(round)
+    pub fn put(&mut self, round: u64, observation: &Observation) {
+        self.ring[round.wrapping_sub(1) as usize % RING] = *observation;
     }
 }
 
@@ -76,6 +74,7 @@ pub struct Observations;
 
 impl Borsh for Observations {
     type View<'a> = &'a [Observation];
+    const MIN: usize = 4;
     const MAX: usize = 4 + MAX_BATCH * size_of::<Observation>();
 
     #[inline(always)]

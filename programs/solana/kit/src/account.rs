@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Creating, reading and closing accounts (G-11 to G-13).
-use crate::{sysvar, Error};
-use core::mem::size_of;
-use pinocchio::{
-    cpi::{Seed, Signer},
-    error::ProgramError,
-    AccountView, Address, ProgramResult,
-};
+use crate::{address::Derivation, sysvar, Error};
+use core::{cell::Cell, mem::size_of};
+use pinocchio::{cpi::Signer, error::ProgramError, AccountView, Address, ProgramResult};
 use pinocchio_system::instructions::{Allocate, Assign, CreateAccount, Transfer};
 
 pub const SYSTEM: Address = pinocchio_system::ID;
@@ -54,50 +50,96 @@ pub fn load<S: State>(
     Ok(unsafe { &mut *(data as *mut S) })
 }
 
-/// Creates the PDA of `seeds` (its bump last) with `space` zero bytes, owned by `program`.
-/// Lamports sent there before do not matter.
-#[inline(never)]
-pub fn allocate(
-    payer: &AccountView,
+/// Who pays the rent of what an instruction creates.
+pub struct Payer<'a> {
+    account: &'a AccountView,
+    per_byte: Cell<u32>, // 0 until it is asked for, once
+}
+
+impl<'a> Payer<'a> {
+    #[inline(always)]
+    pub fn new(account: &'a AccountView) -> Self {
+        Self { account, per_byte: Cell::new(0) }
+    }
+
+    #[inline(always)]
+    pub fn address(&self) -> &'a Address {
+        self.account.address()
+    }
+
+    #[inline(always)]
+    fn rent_exemption(&self, space: usize) -> Result<u64, ProgramError> {
+        if self.per_byte.get() == 0 {
+            self.per_byte.set(sysvar::rent_per_byte()?);
+        }
+        Ok(sysvar::rent_exemption(space, self.per_byte.get()))
+    }
+}
+
+/// Creates the account at the canonical PDA of `seeds` and `program` with `space` zero bytes,
+/// owned by `owner`; its bump. `error` when `account` is not that PDA.
+#[inline(always)]
+pub fn allocate<const N: usize>(
+    payer: &Payer,
     account: &AccountView,
     space: usize,
-    program: &Address,
-    seeds: &[Seed],
+    owner: &Address,
+    (seeds, program): ([&[u8]; N], &Address),
+    error: impl Into<ProgramError>,
+) -> Result<u8, ProgramError> {
+    let bump = Cell::new(0);
+    let derivation = Derivation::new(seeds, program, &bump);
+    check!(derivation.gives(account.address()), error);
+    make(payer, account, space, owner, &Signer::from(derivation.signer()))?;
+    Ok(bump.get())
+}
+
+/// Lamports sent to the account before do not matter.
+#[inline(never)]
+fn make(
+    payer: &Payer,
+    account: &AccountView,
+    space: usize,
+    owner: &Address,
+    signer: &Signer,
 ) -> ProgramResult {
-    let rent = sysvar::rent_exemption(space)?;
-    let signer = [Signer::from(seeds)];
+    let signer = core::slice::from_ref(signer);
+    let rent = payer.rent_exemption(space)?;
     let held = account.lamports();
     if held == 0 {
         return CreateAccount {
-            from: payer,
+            from: payer.account,
             to: account,
             lamports: rent,
             space: space as u64,
-            owner: program,
+            owner,
         }
-        .invoke_signed(&signer);
+        .invoke_signed(signer);
     }
     if held < rent {
-        Transfer { from: payer, to: account, lamports: rent - held }.invoke()?;
+        Transfer { from: payer.account, to: account, lamports: rent - held }.invoke()?;
     }
-    Allocate { account, space: space as u64 }.invoke_signed(&signer)?;
-    Assign { account, owner: program }.invoke_signed(&signer)
+    Allocate { account, space: space as u64 }.invoke_signed(signer)?;
+    Assign { account, owner }.invoke_signed(signer)
 }
 
-/// Creates the account of a state at the PDA of `seeds` (its bump last).
+/// Creates the account of a state at the canonical PDA of `seeds`; the state, and its bump.
+/// `error` when `account` is not that PDA.
 #[inline(always)]
 #[allow(clippy::mut_from_ref)]
-pub fn create<'a, S: State>(
-    payer: &AccountView,
+pub fn create<'a, S: State, const N: usize>(
+    payer: &Payer,
     account: &'a AccountView,
-    seeds: &[Seed],
-) -> Result<&'a mut S, ProgramError> {
-    allocate(payer, account, size_of::<S>(), &S::PROGRAM, seeds)?;
+    seeds: [&[u8]; N],
+    error: impl Into<ProgramError>,
+) -> Result<(&'a mut S, u8), ProgramError> {
+    let derived = (seeds, &S::PROGRAM);
+    let bump = allocate(payer, account, size_of::<S>(), &S::PROGRAM, derived, error)?;
     let data = account.data_ptr();
     // SAFETY: just made with size_of::<S>() zero bytes, by nobody else referred to.
     unsafe {
         *(data as *mut [u8; 8]) = S::DISCRIMINATOR;
-        Ok(&mut *(data as *mut S))
+        Ok((&mut *(data as *mut S), bump))
     }
 }
 

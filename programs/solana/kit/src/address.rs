@@ -1,61 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Program-derived addresses at their canonical bump.
-use pinocchio::{error::ProgramError, AccountView, Address};
+use core::{cell::Cell, mem::MaybeUninit};
+use pinocchio::{cpi::Seed, Address};
 
 const MARKER: &[u8] = b"ProgramDerivedAddress";
 const MAX_PARTS: usize = 8;
 
-/// The canonical bump of the PDA of `seeds`, or `error` when `account` is not that PDA.
-#[inline(always)]
-pub fn bump_of(
-    seeds: &[&[u8]],
-    program: &Address,
-    account: &AccountView,
-    error: impl Into<ProgramError>,
-) -> Result<u8, ProgramError> {
-    let bump = canonical_bump(seeds, program, account.address());
-    check!(bump.is_some(), error);
-    Ok(bump.unwrap_or_default())
+/// What is hashed to the address of a PDA: seeds, bump, program, marker. Laid out once, for the
+/// search of the bump and for the signature.
+pub struct Derivation<'a> {
+    parts: [MaybeUninit<Seed<'a>>; MAX_PARTS],
+    seeds: usize, // the parts before the last three
+    bump: &'a Cell<u8>,
 }
 
-/// The canonical bump of `seeds` when `address` is what they derive; `None` otherwise.
-///
-/// The same search as `find_program_address` (the first bump from 255 down whose hash is no
-/// curve point), by the sha-256 and curve syscalls: a quarter of that syscall's price. That
-/// `address` itself is off the curve is left to the signed call by which it is created.
-#[inline(never)]
-fn canonical_bump(seeds: &[&[u8]], program: &Address, address: &Address) -> Option<u8> {
-    let mut bump = [u8::MAX];
-    loop {
-        let hash = hash(seeds, &bump, program);
-        if &hash == address.as_array() {
-            return Some(bump[0]);
+impl<'a> Derivation<'a> {
+    /// `bump` is where the bump is kept. At most five seeds.
+    #[inline(always)]
+    pub fn new<const N: usize>(
+        seeds: [&'a [u8]; N],
+        program: &'a Address,
+        bump: &'a Cell<u8>,
+    ) -> Self {
+        const { assert!(N + 3 <= MAX_PARTS) };
+        let mut parts = [const { MaybeUninit::uninit() }; MAX_PARTS];
+        for (part, seed) in parts.iter_mut().zip(seeds) {
+            part.write(Seed::from(seed));
         }
-        if !is_on_curve(&hash) || bump[0] == 0 {
-            return None;
+        // SAFETY: a byte, of which the seed keeps but the address.
+        parts[N].write(Seed::from(unsafe { core::slice::from_raw_parts(bump.as_ptr(), 1) }));
+        parts[N + 1].write(Seed::from(program.as_array()));
+        parts[N + 2].write(Seed::from(MARKER));
+        Self { parts, seeds: N, bump }
+    }
+
+    /// Is `address` what the seeds derive? Leaves the canonical bump in `bump` when it is.
+    ///
+    /// The same search as `find_program_address` (the first bump from 255 down whose hash is no
+    /// curve point), by the sha-256 and curve syscalls: a quarter of that syscall's price. That
+    /// `address` itself is off the curve is left to the signed call by which it is created.
+    #[inline(always)]
+    pub fn gives(&self, address: &Address) -> bool {
+        self.bump.set(u8::MAX);
+        loop {
+            let hash = sha256(self.first(self.seeds + 3));
+            if &hash == address {
+                return true;
+            }
+            let skipped = self.bump.get();
+            if !is_on_curve(&hash) || skipped == 0 {
+                return false;
+            }
+            self.bump.set(skipped - 1);
         }
-        bump[0] -= 1;
+    }
+
+    /// What signs for the address: the seeds and the bump.
+    #[inline(always)]
+    pub fn signer(&self) -> &[Seed<'a>] {
+        self.first(self.seeds + 1)
+    }
+
+    #[inline(always)]
+    fn first(&self, count: usize) -> &[Seed<'a>] {
+        // SAFETY: `new` has written `seeds` + 3 parts, and is asked for no more.
+        unsafe { core::slice::from_raw_parts(self.parts.as_ptr() as *const Seed<'a>, count) }
     }
 }
 
 #[cfg(any(target_os = "solana", target_arch = "bpf"))]
 #[inline(always)]
-fn hash(seeds: &[&[u8]], bump: &[u8; 1], program: &Address) -> [u8; 32] {
-    let mut parts: [&[u8]; MAX_PARTS] = [&[]; MAX_PARTS];
-    let n = seeds.len();
-    parts[..n].copy_from_slice(seeds);
-    parts[n] = bump;
-    parts[n + 1] = program.as_array();
-    parts[n + 2] = MARKER;
-    sha256(&parts[..n + 3])
-}
-
-#[cfg(any(target_os = "solana", target_arch = "bpf"))]
-#[inline(always)]
-fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = core::mem::MaybeUninit::<[u8; 32]>::uninit();
-    // SAFETY: a slice of slices is what the syscall reads (pointer and length of each part);
-    // it writes 32 bytes.
+fn sha256(parts: &[Seed]) -> Address {
+    let mut hash = core::mem::MaybeUninit::<Address>::uninit();
+    // SAFETY: a slice of seeds is what the syscall reads (pointer and length of each part); it
+    // writes 32 bytes.
     unsafe {
         solana_define_syscall::definitions::sol_sha256(
             parts.as_ptr() as *const u8,
@@ -68,25 +86,24 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 #[cfg(any(target_os = "solana", target_arch = "bpf"))]
 #[inline(always)]
-fn is_on_curve(point: &[u8; 32]) -> bool {
+fn is_on_curve(point: &Address) -> bool {
     const EDWARDS: u64 = 0;
     // SAFETY: the syscall reads 32 bytes and writes nothing.
     unsafe {
         solana_define_syscall::definitions::sol_curve_validate_point(
             EDWARDS,
-            point.as_ptr(),
+            point.as_array().as_ptr(),
             core::ptr::null_mut(),
         ) == 0
     }
 }
 
 #[cfg(not(any(target_os = "solana", target_arch = "bpf")))]
-fn hash(_: &[&[u8]], _: &[u8; 1], _: &Address) -> [u8; 32] {
-    let _ = (MARKER, MAX_PARTS);
+fn sha256(_: &[Seed]) -> Address {
     unimplemented!("only on chain")
 }
 
 #[cfg(not(any(target_os = "solana", target_arch = "bpf")))]
-fn is_on_curve(_: &[u8; 32]) -> bool {
+fn is_on_curve(_: &Address) -> bool {
     unimplemented!("only on chain")
 }

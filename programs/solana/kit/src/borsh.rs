@@ -14,8 +14,13 @@ pub const MAX_TEXT: usize = 700;
 pub trait Borsh {
     /// What programs hold of it: integers themselves, of the rest a reference.
     type View<'a>: Copy;
-    /// Its longest encoding, bytes.
+    /// Its shortest encoding, bytes.
+    const MIN: usize = Self::MAX;
+    /// Its longest encoding, bytes, without text.
     const MAX: usize;
+    /// Does it hold text? That of an event is at most `MAX_TEXT` long, which its instruction has
+    /// checked.
+    const HAS_TEXT: bool = false;
     fn read<'a>(reader: &mut Reader<'a>) -> Result<Self::View<'a>, ProgramError>;
     fn write<const N: usize>(view: Self::View<'_>, writer: &mut Writer<N>);
 }
@@ -83,11 +88,10 @@ impl Borsh for Address {
     }
 }
 
-/// All texts of an event together are at most `MAX_TEXT` long, which its instruction has checked;
-/// the bound of each is therefore more than enough.
 impl Borsh for Text {
     type View<'a> = &'a [u8];
-    const MAX: usize = 4 + MAX_TEXT;
+    const MAX: usize = 4;
+    const HAS_TEXT: bool = true;
     #[inline(always)]
     fn read<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], ProgramError> {
         let length = u32::read(reader)?;
@@ -140,7 +144,12 @@ impl<const N: usize> Writer<N> {
     #[inline(always)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { buffer: MaybeUninit::uninit(), length: 0 }
+        let mut writer = MaybeUninit::<Self>::uninit();
+        // SAFETY: the buffer may stay as it is. (Given whole, it would be filled with zeros.)
+        unsafe {
+            (&raw mut (*writer.as_mut_ptr()).length).write(0);
+            writer.assume_init()
+        }
     }
 
     /// # Panics
@@ -158,6 +167,14 @@ impl<const N: usize> Writer<N> {
             );
         }
         self.length = end;
+    }
+
+    /// Puts other bytes in place of those written at `AT`.
+    #[inline(always)]
+    pub fn set<const AT: usize, const B: usize>(&mut self, bytes: &[u8; B]) {
+        const { assert!(AT + B <= N) };
+        // SAFETY: they lie in the buffer.
+        unsafe { (self.buffer.as_mut_ptr() as *mut u8).add(AT).cast::<[u8; B]>().write(*bytes) }
     }
 
     #[inline(always)]
@@ -179,6 +196,10 @@ macro_rules! args {
         impl<'a> Args<'a> {
             #[inline(always)]
             fn parse(data: &'a [u8]) -> Result<Self, pinocchio::error::ProgramError> {
+                // what each field checks by itself, once: the compiler drops those
+                if data.len() < 0 $(+ <$type as $crate::borsh::Borsh>::MIN)+ {
+                    return Err($crate::Error::InvalidInstruction.into());
+                }
                 let mut reader = $crate::borsh::Reader::new(data);
                 $(let $name = <$type as $crate::borsh::Borsh>::read(&mut reader)?;)+
                 reader.end()?;

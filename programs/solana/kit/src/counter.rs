@@ -7,8 +7,13 @@
 macro_rules! counters {
     ($entities:ident) => {
         use crate::ID;
-        use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address};
-        use $crate::{account, address, check, int::U64, Error};
+        use pinocchio::{error::ProgramError, AccountView, Address};
+        use $crate::{
+            account::{self, Payer},
+            check,
+            int::U64,
+            Error,
+        };
 
         /// PDA `["counter"]`.
         #[repr(C)]
@@ -24,16 +29,15 @@ macro_rules! counters {
 
             /// The counter; made by the first entity's payer.
             fn load_or_create<'a>(
-                payer: &AccountView,
+                payer: &Payer,
                 account: &'a AccountView,
             ) -> Result<&'a mut Self, ProgramError> {
                 if account.owned_by(&ID) {
                     return account::load::<Self>(account, Error::WrongCounter);
                 }
-                let bump = [address::bump_of(&[Self::SEED], &ID, account, Error::WrongCounter)?];
-                let counter: &mut Self =
-                    account::create(payer, account, &[Seed::from(Self::SEED), Seed::from(&bump)])?;
-                counter.bump = bump[0];
+                let (counter, bump) =
+                    account::create::<Self, 1>(payer, account, [Self::SEED], Error::WrongCounter)?;
+                counter.bump = bump;
                 Ok(counter)
             }
         }
@@ -53,7 +57,7 @@ macro_rules! counters {
 
             /// The creator's counter; made by the payer of the creator's first entity.
             fn load_or_create<'a>(
-                payer: &AccountView,
+                payer: &Payer,
                 account: &'a AccountView,
                 creator: &Address,
             ) -> Result<&'a mut Self, ProgramError> {
@@ -63,21 +67,17 @@ macro_rules! counters {
                     return Ok(counter);
                 }
                 let seeds = [Self::SEED, creator.as_array()];
-                let bump = [address::bump_of(&seeds, &ID, account, Error::WrongCreatorCounter)?];
-                let counter: &mut Self = account::create(
-                    payer,
-                    account,
-                    &[Seed::from(Self::SEED), Seed::from(creator.as_array()), Seed::from(&bump)],
-                )?;
+                let (counter, bump) =
+                    account::create::<Self, 2>(payer, account, seeds, Error::WrongCreatorCounter)?;
                 counter.creator = *creator;
-                counter.bump = bump[0];
+                counter.bump = bump;
                 Ok(counter)
             }
         }
 
         /// Counts an entity of `creator`; its nonce.
         pub fn count(
-            payer: &AccountView,
+            payer: &Payer,
             counter: &AccountView,
             creator_counter: &AccountView,
             creator: &Address,

@@ -14,6 +14,7 @@ const MAX_DATA: usize = 1232;
 
 impl Borsh for Proof {
     type View<'a> = &'a [Node];
+    const MIN: usize = 4;
     const MAX: usize = MAX_DATA;
 
     #[inline(always)]

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The classic SPL Token program: vaults and payments (G-2, G-8, G-14).
-use crate::{account, Error};
+use crate::{
+    account::{self, Payer},
+    Error,
+};
 use pinocchio::{
     cpi::{Seed, Signer},
     error::ProgramError,
@@ -12,6 +15,7 @@ use pinocchio_token::{
 };
 
 pub const TOKEN: Address = pinocchio_token::ID;
+const VAULT_SEED: &[u8] = b"vault";
 const MINT_LEN: usize = 82;
 const MINT_IS_INITIALIZED: usize = 45;
 
@@ -54,16 +58,18 @@ fn view(account: &AccountView) -> &Account {
     unsafe { Account::from_bytes_unchecked(account.borrow_unchecked()) }
 }
 
-/// Makes the vault: a token account at the PDA of `seeds` (its bump last), owned by `owner`.
+/// Makes the vault of `owner`: the token account at `program`'s PDA `["vault", owner]`.
 #[inline(always)]
 pub fn create_vault(
-    payer: &AccountView,
+    payer: &Payer,
     vault: &AccountView,
     mint: &AccountView,
     owner: &Address,
-    seeds: &[Seed],
+    program: &Address,
 ) -> ProgramResult {
-    account::allocate(payer, vault, Account::LEN, &TOKEN, seeds)?;
+    let seeds = [VAULT_SEED, owner.as_array()];
+    let derived = (seeds, program);
+    account::allocate(payer, vault, Account::LEN, &TOKEN, derived, Error::WrongVault)?;
     InitializeAccount3::new(vault, mint, owner).invoke()
 }
 

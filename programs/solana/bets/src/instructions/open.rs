@@ -5,13 +5,12 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check, sysvar,
     token::{self, check_mint, check_token_program},
 };
-use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};
+use pinocchio::{AccountView, Address, ProgramResult};
 
 const MAX_FEE_BPS: u16 = 1000;
 const ZERO: Address = Address::new_from_array([0; 32]);
@@ -75,19 +74,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check_mint(a.token)?;
 
     let creator = a.creator.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, creator)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, creator)?;
     let seeds = [Market::SEED, creator.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.market, Error::WrongMarket)?];
-    let market: &mut Market = account::create(
-        a.payer,
-        a.market,
-        &[
-            Seed::from(Market::SEED),
-            Seed::from(creator.as_array()),
-            Seed::from(nonce.as_bytes()),
-            Seed::from(&bump),
-        ],
-    )?;
+    let (market, bump) = account::create::<Market, 3>(&payer, a.market, seeds, Error::WrongMarket)?;
     market.creator = *creator;
     market.nonce = nonce;
     market.resolver = *args.resolver;
@@ -102,18 +92,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     market.fee_bps = args.fee_bps.into();
     market.outcome_count = args.outcome_count;
     market.outcome = NO_OUTCOME;
-    market.bump = bump[0];
+    market.bump = bump;
     let seq = market.next_seq()?;
 
-    let seeds = [Market::VAULT_SEED, a.market.address().as_array()];
-    let bump = [address::bump_of(&seeds, &ID, a.vault, kit::Error::WrongVault)?];
-    token::create_vault(
-        a.payer,
-        a.vault,
-        a.token,
-        a.market.address(),
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(&bump)],
-    )?;
+    token::create_vault(&payer, a.vault, a.token, a.market.address(), &ID)?;
 
     MarketOpened {
         market: a.market.address(),

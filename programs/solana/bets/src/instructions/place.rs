@@ -5,7 +5,7 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account::check_system_program,
+    account::{check_system_program, Payer},
     check, sysvar,
     token::{self, check_token_program},
 };
@@ -63,7 +63,8 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
         position
     } else {
         market.positions.add(1)?;
-        Position::create(a.payer, a.position, a.market.address(), a.bettor.address(), args.outcome)?
+        let payer = Payer::new(a.payer);
+        Position::create(&payer, a.position, a.market.address(), a.bettor.address(), args.outcome)?
     };
     let total_after = market.total.add(args.amount)?;
     let pool_after = market.pools[args.outcome as usize & 15].add(args.amount)?;

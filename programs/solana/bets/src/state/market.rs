@@ -62,7 +62,6 @@ kit::state!(Market, 479, ID);
 
 impl Market {
     pub const SEED: &'static [u8] = b"market";
-    pub const VAULT_SEED: &'static [u8] = b"vault";
 
     #[inline(always)]
     pub fn load(account: &AccountView) -> Result<&mut Self, ProgramError> {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{Error, ID};
 use kit::{
-    account, address, check,
+    account::{self, Payer},
+    check,
     int::{Bool, U64},
 };
-use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address};
+use pinocchio::{error::ProgramError, AccountView, Address};
 
 /// One bettor's stake on one outcome. PDA `["position", market, bettor, outcome]`.
 #[repr(C)]
@@ -36,7 +37,7 @@ impl Position {
 
     /// An empty position at its canonical address.
     pub fn create<'a>(
-        payer: &AccountView,
+        payer: &Payer,
         account: &'a AccountView,
         market: &Address,
         bettor: &Address,
@@ -44,23 +45,13 @@ impl Position {
     ) -> Result<&'a mut Self, ProgramError> {
         let index = [outcome];
         let seeds = [Self::SEED, market.as_array(), bettor.as_array(), &index];
-        let bump = [address::bump_of(&seeds, &ID, account, Error::WrongPosition)?];
-        let position: &mut Self = account::create(
-            payer,
-            account,
-            &[
-                Seed::from(Self::SEED),
-                Seed::from(market.as_array()),
-                Seed::from(bettor.as_array()),
-                Seed::from(&index),
-                Seed::from(&bump),
-            ],
-        )?;
+        let (position, bump) =
+            account::create::<Self, 4>(payer, account, seeds, Error::WrongPosition)?;
         position.market = *market;
         position.bettor = *bettor;
         position.rent_payer = *payer.address();
         position.outcome = outcome;
-        position.bump = bump[0];
+        position.bump = bump;
         Ok(position)
     }
 }

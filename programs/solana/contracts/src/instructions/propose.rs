@@ -6,14 +6,13 @@ use crate::{
 };
 use feed::Feed;
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
     sysvar::{self, is_within},
     token::{self, check_mint, check_token_program},
 };
-use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};
+use pinocchio::{AccountView, Address, ProgramResult};
 
 kit::accounts! {
     /// [signer] The seller or the buyer.
@@ -78,19 +77,11 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check_rules(&a, &args)?;
 
     let proposer = a.proposer.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, proposer)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, proposer)?;
     let seeds = [Agreement::SEED, proposer.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.agreement, Error::WrongAgreement)?];
-    let agreement: &mut Agreement = account::create(
-        a.payer,
-        a.agreement,
-        &[
-            Seed::from(Agreement::SEED),
-            Seed::from(proposer.as_array()),
-            Seed::from(nonce.as_bytes()),
-            Seed::from(&bump),
-        ],
-    )?;
+    let (agreement, bump) =
+        account::create::<Agreement, 3>(&payer, a.agreement, seeds, Error::WrongAgreement)?;
     agreement.proposer = *proposer;
     agreement.nonce = nonce;
     agreement.seller = *args.seller;
@@ -115,18 +106,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     agreement.accept_within = args.accept_within.into();
     agreement.rule_by = args.rule_by.into();
     agreement.default_split_bps = args.default_split_bps.into();
-    agreement.bump = bump[0];
+    agreement.bump = bump;
     let seq = agreement.next_seq()?;
 
-    let seeds = [Agreement::VAULT_SEED, a.agreement.address().as_array()];
-    let bump = [address::bump_of(&seeds, &ID, a.vault, kit::Error::WrongVault)?];
-    token::create_vault(
-        a.payer,
-        a.vault,
-        a.token,
-        a.agreement.address(),
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(&bump)],
-    )?;
+    token::create_vault(&payer, a.vault, a.token, a.agreement.address(), &ID)?;
     announce(&a, &args, seq, nonce.get());
     Ok(())
 }
@@ -173,7 +156,7 @@ fn check_rules(a: &Accounts, args: &Args) -> ProgramResult {
     check_mint(a.token)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn announce(a: &Accounts, args: &Args, seq: u64, nonce: u64) {
     AgreementProposed {
         agreement: a.agreement.address(),

@@ -80,7 +80,6 @@ kit::state!(Agreement, 505, ID);
 
 impl Agreement {
     pub const SEED: &'static [u8] = b"agreement";
-    pub const VAULT_SEED: &'static [u8] = b"vault";
 
     #[inline(always)]
     pub fn load(account: &AccountView) -> Result<&mut Self, ProgramError> {

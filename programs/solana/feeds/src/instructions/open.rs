@@ -2,16 +2,15 @@
 use crate::{
     event::{check_events, FeedOpened},
     state::count,
-    Error, ID,
+    Error,
 };
 use feed::Feed;
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
 };
-use pinocchio::{cpi::Seed, AccountView, ProgramResult};
+use pinocchio::{AccountView, ProgramResult};
 
 const MAX_DECIMALS: u8 = 38;
 
@@ -55,24 +54,15 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.name.len() + args.unit.len() <= MAX_TEXT, kit::Error::TextTooLong);
 
     let publisher = a.publisher.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, publisher)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, publisher)?;
     let seeds = [Feed::SEED, publisher.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.feed, Error::WrongFeed)?];
-    let feed: &mut Feed = account::create(
-        a.payer,
-        a.feed,
-        &[
-            Seed::from(Feed::SEED),
-            Seed::from(publisher.as_array()),
-            Seed::from(nonce.as_bytes()),
-            Seed::from(&bump),
-        ],
-    )?;
+    let (feed, bump) = account::create::<Feed, 3>(&payer, a.feed, seeds, Error::WrongFeed)?;
     feed.publisher = *publisher;
     feed.nonce = nonce;
     feed.decimals = args.decimals;
     feed.heartbeat = args.heartbeat.into();
-    feed.bump = bump[0];
+    feed.bump = bump;
     let seq = feed.seq.add(1)?;
 
     FeedOpened {

@@ -4,7 +4,11 @@ use crate::{
     leaf::Leaf,
     state::{Place, Pool, Voucher},
 };
-use kit::{account::check_system_program, check, merkle::Proof};
+use kit::{
+    account::{check_system_program, Payer},
+    check,
+    merkle::Proof,
+};
 use pinocchio::{AccountView, Address, ProgramResult};
 
 kit::accounts! {
@@ -44,9 +48,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     let pool = Pool::load(a.pool)?;
 
     let Args { index, account, amount, proof, .. } = args;
-    let place = Place { payer: a.payer, account: a.page, pool: a.pool };
+    let payer = Payer::new(a.payer);
+    let place = Place { payer: &payer, account: a.page, pool: a.pool };
     let unclaimed_after = Leaf { index, account, amount, proof }.take(pool, &place)?;
-    let place = Place { payer: a.payer, account: a.voucher, pool: a.pool };
+    let place = Place { payer: &payer, account: a.voucher, pool: a.pool };
     let voucher_after = Voucher::load_or_create(&place, pool, account)?.amount.add(amount)?;
     pool.vouchers.add(amount)?;
     let seq = pool.next_seq()?;

@@ -5,7 +5,7 @@ use crate::{
     state::{Place, Pool},
 };
 use kit::{
-    account::check_system_program,
+    account::{check_system_program, Payer},
     check,
     merkle::Proof,
     token::{self, check_token_owner, check_token_program},
@@ -56,7 +56,8 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check_token_owner(a.destination, args.account)?;
 
     let Args { index, account, amount, proof, .. } = args;
-    let place = Place { payer: a.payer, account: a.page, pool: a.pool };
+    let payer = Payer::new(a.payer);
+    let place = Place { payer: &payer, account: a.page, pool: a.pool };
     let unclaimed_after = Leaf { index, account, amount, proof }.take(pool, &place)?;
     let seq = pool.next_seq()?;
 

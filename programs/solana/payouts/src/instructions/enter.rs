@@ -5,7 +5,7 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account::check_system_program,
+    account::{check_system_program, Payer},
     check, sysvar,
     token::{self, check_token_program},
 };
@@ -62,12 +62,13 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(!a.entry.owned_by(&ID), Error::AlreadyEntered);
 
     let entrant = a.entrant.address();
-    let place = Place { payer: a.payer, account: a.entry, pool: a.pool };
+    let payer = Payer::new(a.payer);
+    let place = Place { payer: &payer, account: a.entry, pool: a.pool };
     Entry::create(&place, pool, entrant, args.record)?;
     let fee = pool.entry_fee.get();
     let mut funded_after = pool.funded.get();
     if fee > 0 {
-        let place = Place { payer: a.payer, account: a.receipt, pool: a.pool };
+        let place = Place { payer: &payer, account: a.receipt, pool: a.pool };
         (_, funded_after) = Receipt::credit(&place, pool, entrant, fee)?;
     }
     let seq = pool.next_seq()?;

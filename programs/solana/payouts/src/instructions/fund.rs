@@ -5,7 +5,7 @@ use crate::{
     Error,
 };
 use kit::{
-    account::check_system_program,
+    account::{check_system_program, Payer},
     check, sysvar,
     token::{self, check_token_program},
 };
@@ -55,7 +55,8 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.amount > 0, kit::Error::ZeroAmount);
 
     let funder = a.funder.address();
-    let place = Place { payer: a.payer, account: a.receipt, pool: a.pool };
+    let payer = Payer::new(a.payer);
+    let place = Place { payer: &payer, account: a.receipt, pool: a.pool };
     let (receipt_after, funded_after) = Receipt::credit(&place, pool, funder, args.amount)?;
     let seq = pool.next_seq()?;
 

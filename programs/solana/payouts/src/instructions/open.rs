@@ -6,14 +6,13 @@ use crate::{
 };
 use feed::Feed;
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
     sysvar::{self, MAX_PERIOD},
     token::{self, check_mint, check_token_program},
 };
-use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};
+use pinocchio::{AccountView, Address, ProgramResult};
 use project::Project;
 
 /// Longest time until publication, seconds: ten years of 365 days.
@@ -82,19 +81,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check_rules(&a, &args, now)?;
 
     let creator = a.creator.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, creator)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, creator)?;
     let seeds = [Pool::SEED, creator.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.pool, Error::WrongPool)?];
-    let pool: &mut Pool = account::create(
-        a.payer,
-        a.pool,
-        &[
-            Seed::from(Pool::SEED),
-            Seed::from(creator.as_array()),
-            Seed::from(nonce.as_bytes()),
-            Seed::from(&bump),
-        ],
-    )?;
+    let (pool, bump) = account::create::<Pool, 3>(&payer, a.pool, seeds, Error::WrongPool)?;
     pool.creator = *creator;
     pool.nonce = nonce;
     pool.operator = *args.operator;
@@ -117,18 +107,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     pool.kind = args.kind;
     pool.by_height.set(args.by_height);
     pool.comparator = args.comparator;
-    pool.bump = bump[0];
+    pool.bump = bump;
     let seq = pool.next_seq()?;
 
-    let seeds = [Pool::VAULT_SEED, a.pool.address().as_array()];
-    let bump = [address::bump_of(&seeds, &ID, a.vault, kit::Error::WrongVault)?];
-    token::create_vault(
-        a.payer,
-        a.vault,
-        a.token,
-        a.pool.address(),
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(&bump)],
-    )?;
+    token::create_vault(&payer, a.vault, a.token, a.pool.address(), &ID)?;
     announce(&a, &args, seq, nonce.get());
     Ok(())
 }
@@ -174,7 +156,7 @@ fn check_rules(a: &Accounts, args: &Args, now: i64) -> ProgramResult {
     check_mint(a.token)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn announce(a: &Accounts, args: &Args, seq: u64, nonce: u64) {
     PoolOpened {
         pool: a.pool.address(),

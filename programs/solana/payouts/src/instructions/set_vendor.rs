@@ -4,7 +4,10 @@ use crate::{
     state::{Place, Pool, Vendor},
     Error,
 };
-use kit::{account::check_system_program, check};
+use kit::{
+    account::{check_system_program, Payer},
+    check,
+};
 use pinocchio::{AccountView, Address, ProgramResult};
 
 kit::accounts! {
@@ -41,7 +44,8 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
 
     check!(a.operator.address() == &pool.operator, Error::NotOperator);
 
-    let place = Place { payer: a.payer, account: a.vendor_account, pool: a.pool };
+    let payer = Payer::new(a.payer);
+    let place = Place { payer: &payer, account: a.vendor_account, pool: a.pool };
     Vendor::load_or_create(&place, pool, args.vendor)?.allowed.set(args.allowed);
     let seq = pool.next_seq()?;
 

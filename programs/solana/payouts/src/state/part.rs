@@ -2,10 +2,10 @@
 use super::{Entry, Page, Pool, Vendor, Voucher};
 use crate::{Error, ID};
 use kit::{
-    account::{self, State},
-    address, check,
+    account::{self, Payer, State},
+    check,
 };
-use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address};
+use pinocchio::{error::ProgramError, AccountView, Address};
 
 /// What all accounts that belong to a pool begin with.
 #[repr(C)]
@@ -44,7 +44,7 @@ impl Part {
 
 /// Where a new part of `pool` goes, and who pays for it.
 pub struct Place<'a> {
-    pub payer: &'a AccountView,
+    pub payer: &'a Payer<'a>,
     pub account: &'a AccountView,
     pub pool: &'a AccountView,
 }
@@ -61,21 +61,12 @@ impl<'a> Place<'a> {
         error: Error,
     ) -> Result<(&'a mut S, u8), ProgramError> {
         let seeds = [kind, self.pool.address().as_array(), keys[0], keys[1]];
-        let bump = [address::bump_of(&seeds, &ID, self.account, error)?];
-        let [kind, pool_address, first, second] = seeds;
-        let signer = [
-            Seed::from(kind),
-            Seed::from(pool_address),
-            Seed::from(first),
-            Seed::from(second),
-            Seed::from(&bump),
-        ];
-        let state: &mut S = account::create(self.payer, self.account, &signer)?;
+        let (state, bump) = account::create::<S, 4>(self.payer, self.account, seeds, error)?;
         pool.parts.add(1)?;
         // SAFETY: the state begins as a part does, which is what its trait says.
         let part = unsafe { &mut *(state as *mut S as *mut Part) };
         part.pool = *self.pool.address();
         part.rent_payer = *self.payer.address();
-        Ok((state, bump[0]))
+        Ok((state, bump))
     }
 }

@@ -82,7 +82,6 @@ kit::state!(Pool, 534, ID);
 
 impl Pool {
     pub const SEED: &'static [u8] = b"pool";
-    pub const VAULT_SEED: &'static [u8] = b"vault";
 
     #[inline(always)]
     pub fn load(account: &AccountView) -> Result<&mut Self, ProgramError> {

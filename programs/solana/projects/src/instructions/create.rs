@@ -2,15 +2,14 @@
 use crate::{
     event::{check_events, ProjectCreated},
     state::count,
-    Error, ID,
+    Error,
 };
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
 };
-use pinocchio::{cpi::Seed, AccountView, ProgramResult};
+use pinocchio::{AccountView, ProgramResult};
 use project::{Project, Status, PAYOUTS};
 
 /// 0 RFV, 1 C2C, 2 AA.
@@ -56,25 +55,17 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.cid.len() + args.title.len() <= MAX_TEXT, kit::Error::TextTooLong);
 
     let owner = a.owner.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, owner)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, owner)?;
     let seeds = [Project::SEED, owner.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.project, Error::WrongProject)?];
-    let project: &mut Project = account::create(
-        a.payer,
-        a.project,
-        &[
-            Seed::from(Project::SEED),
-            Seed::from(owner.as_array()),
-            Seed::from(nonce.as_bytes()),
-            Seed::from(&bump),
-        ],
-    )?;
+    let (project, bump) =
+        account::create::<Project, 3>(&payer, a.project, seeds, Error::WrongProject)?;
     project.owner = *owner;
     project.nonce = nonce;
     project.organisation = *args.organisation;
     project.budget = args.budget.into();
     project.kind = args.kind;
-    project.bump = bump[0];
+    project.bump = bump;
     let seq = project.next_seq()?;
 
     ProjectCreated {

@@ -2,13 +2,13 @@
 use crate::{
     event::{check_events, AttestationIssued},
     state::{check_role, count, Attestation, Role, NONE},
-    Error, ID,
+    Error,
 };
 use kit::{
-    account::{self, check_system_program},
-    address, check, sysvar,
+    account::{self, check_system_program, Payer},
+    check, sysvar,
 };
-use pinocchio::{cpi::Seed, AccountView, Address, ProgramResult};
+use pinocchio::{AccountView, Address, ProgramResult};
 
 kit::accounts! {
     /// [signer] A KYC issuer of the scope.
@@ -53,14 +53,11 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.subject != &NONE, kit::Error::ZeroAddress);
     check!(sysvar::now()? < args.expires_at, Error::InvalidExpiry);
 
-    let nonce = count(a.payer, a.counter, a.creator_counter, issuer)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, issuer)?;
     let seeds = [Attestation::SEED, issuer.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.attestation, Error::WrongAttestation)?];
-    let attestation: &mut Attestation = account::create(
-        a.payer,
-        a.attestation,
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(seeds[2]), Seed::from(&bump)],
-    )?;
+    let (attestation, bump) =
+        account::create::<Attestation, 3>(&payer, a.attestation, seeds, Error::WrongAttestation)?;
     attestation.issuer = *issuer;
     attestation.nonce = nonce;
     attestation.scope = *args.scope;
@@ -68,7 +65,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     attestation.digest = *args.digest;
     attestation.expires_at = args.expires_at.into();
     attestation.kind = args.kind.into();
-    attestation.bump = bump[0];
+    attestation.bump = bump;
     let seq = attestation.seq.add(1)?;
 
     AttestationIssued {

@@ -2,15 +2,14 @@
 use crate::{
     event::{check_events, PlaylistCreated},
     state::{count, Playlist, VISIBILITIES},
-    Error, ID,
+    Error,
 };
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
 };
-use pinocchio::{cpi::Seed, AccountView, ProgramResult};
+use pinocchio::{AccountView, ProgramResult};
 
 kit::accounts! {
     /// [signer] Whose playlist it is.
@@ -52,20 +51,17 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.cid.len() + args.title.len() <= MAX_TEXT, kit::Error::TextTooLong);
 
     let owner = a.owner.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, owner)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, owner)?;
     let seeds = [Playlist::SEED, owner.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.playlist, Error::WrongPlaylist)?];
-    let playlist: &mut Playlist = account::create(
-        a.payer,
-        a.playlist,
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(seeds[2]), Seed::from(&bump)],
-    )?;
+    let (playlist, bump) =
+        account::create::<Playlist, 3>(&payer, a.playlist, seeds, Error::WrongPlaylist)?;
     playlist.owner = *owner;
     playlist.nonce = nonce;
     playlist.digest = *args.digest;
     playlist.entries = args.entries.into();
     playlist.visibility = args.visibility;
-    playlist.bump = bump[0];
+    playlist.bump = bump;
     let seq = playlist.seq.add(1)?;
 
     PlaylistCreated {

@@ -2,15 +2,14 @@
 use crate::{
     event::{check_events, RecordCreated},
     state::{count, Record, Status, Tags, KINDS, NONE, VISIBILITIES},
-    Error, ID,
+    Error,
 };
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
 };
-use pinocchio::{cpi::Seed, AccountView, ProgramResult};
+use pinocchio::{AccountView, ProgramResult};
 
 kit::accounts! {
     /// [signer] Whose record it is.
@@ -63,14 +62,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     }
 
     let owner = a.owner.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, owner)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, owner)?;
     let seeds = [Record::SEED, owner.as_array(), nonce.as_bytes()];
-    let bump = [address::bump_of(&seeds, &ID, a.record, Error::WrongRecord)?];
-    let record: &mut Record = account::create(
-        a.payer,
-        a.record,
-        &[Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(seeds[2]), Seed::from(&bump)],
-    )?;
+    let (record, bump) = account::create::<Record, 3>(&payer, a.record, seeds, Error::WrongRecord)?;
     record.owner = *owner;
     record.nonce = nonce;
     record.parent = *a.parent.address();
@@ -78,13 +73,13 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     record.wistia = *args.wistia;
     record.kind = args.kind;
     record.visibility = args.visibility;
-    record.bump = bump[0];
+    record.bump = bump;
     let seq = record.seq.add(1)?;
     announce(&a, &args, seq, nonce.get());
     Ok(())
 }
 
-#[inline(never)]
+#[inline(always)]
 fn announce(a: &Accounts, args: &Args, seq: u64, nonce: u64) {
     RecordCreated {
         record: a.record.address(),

@@ -4,7 +4,10 @@ use crate::{
     state::{check_role, Role, Scope, NONE, ROLES},
     Error,
 };
-use kit::{account::check_system_program, check};
+use kit::{
+    account::{check_system_program, Payer},
+    check,
+};
 use pinocchio::{AccountView, Address, ProgramResult};
 
 kit::accounts! {
@@ -46,5 +49,6 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.role < ROLES, Error::InvalidRole);
     check!(args.account != &NONE, kit::Error::ZeroAddress);
 
-    scope.grant(a.payer, a.scope, a.grant, args.account, args.role, admin, a.event_authority)
+    let payer = Payer::new(a.payer);
+    scope.grant(&payer, a.scope, a.grant, args.account, args.role, admin, a.event_authority)
 }

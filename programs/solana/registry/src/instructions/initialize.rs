@@ -4,7 +4,10 @@ use crate::{
     state::{count_entity, Scope, NONE},
     Error, ID, PROGRAM_DATA,
 };
-use kit::{account::check_system_program, check};
+use kit::{
+    account::{check_system_program, Payer},
+    check,
+};
 use pinocchio::{AccountView, Address, ProgramResult};
 
 // The loader's ProgramData: what it is (u32), the slot of the last change (u64), who may change
@@ -50,10 +53,11 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(args.admin != &NONE, kit::Error::ZeroAddress);
     check!(!a.scope.owned_by(&ID), Error::AlreadyInitialized);
 
-    count_entity(a.payer, a.counter)?;
+    let payer = Payer::new(a.payer);
+    count_entity(&payer, a.counter)?;
     let actor = a.authority.address();
     Scope::open(
-        a.payer,
+        &payer,
         a.scope,
         &NONE,
         0.into(),

@@ -5,10 +5,10 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account::{self, check_system_program},
-    address, check,
+    account::{self, check_system_program, Payer},
+    check,
 };
-use pinocchio::{cpi::Seed, AccountView, ProgramResult};
+use pinocchio::{AccountView, ProgramResult};
 
 kit::accounts! {
     /// [signer] The profile's wallet.
@@ -43,16 +43,15 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(&profile.wallet == owner, Error::WrongProfile);
 
     check!(wallet != owner, Error::InvalidWallet);
-    let seeds = [Link::SEED, wallet.as_array()];
-    let bump = [address::bump_of(&seeds, &ID, a.link, Error::WrongLink)?];
     check!(!a.link.owned_by(&ID), Error::AlreadyLinked);
 
-    let seeds = [Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(&bump)];
-    let link: &mut Link = account::create(a.payer, a.link, &seeds)?;
+    let seeds = [Link::SEED, wallet.as_array()];
+    let payer = Payer::new(a.payer);
+    let (link, bump) = account::create::<Link, 2>(&payer, a.link, seeds, Error::WrongLink)?;
     link.wallet = *wallet;
     link.profile = *owner;
     link.rent_payer = *a.payer.address();
-    link.bump = bump[0];
+    link.bump = bump;
     profile.linked.set(profile.linked.get() + 1);
     let seq = profile.seq.add(1)?;
 

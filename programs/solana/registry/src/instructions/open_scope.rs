@@ -3,7 +3,10 @@ use crate::{
     event::check_events,
     state::{count, Scope},
 };
-use kit::{account::check_system_program, check};
+use kit::{
+    account::{check_system_program, Payer},
+    check,
+};
 use pinocchio::{AccountView, ProgramResult};
 
 kit::accounts! {
@@ -41,9 +44,10 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check_events(a.event_authority, a.program)?;
 
     let creator = a.creator.address();
-    let nonce = count(a.payer, a.counter, a.creator_counter, creator)?;
+    let payer = Payer::new(a.payer);
+    let nonce = count(&payer, a.counter, a.creator_counter, creator)?;
     Scope::open(
-        a.payer,
+        &payer,
         a.scope,
         creator,
         nonce,

@@ -5,12 +5,11 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account::{self, check_system_program},
-    address,
+    account::{self, check_system_program, Payer},
     borsh::{Text, MAX_TEXT},
     check,
 };
-use pinocchio::{cpi::Seed, error::ProgramError, AccountView, ProgramResult};
+use pinocchio::{error::ProgramError, AccountView, ProgramResult};
 
 kit::accounts! {
     /// [signer] Whose profile it is.
@@ -71,12 +70,12 @@ fn load_or_create<'a>(a: &Accounts<'a>) -> Result<&'a mut Profile, ProgramError>
         check!(&profile.wallet == wallet, Error::WrongProfile);
         return Ok(profile);
     }
-    count_entity(a.payer, a.counter)?;
+    let payer = Payer::new(a.payer);
+    count_entity(&payer, a.counter)?;
     let seeds = [Profile::SEED, wallet.as_array()];
-    let bump = [address::bump_of(&seeds, &ID, a.profile, Error::WrongProfile)?];
-    let seeds = [Seed::from(seeds[0]), Seed::from(seeds[1]), Seed::from(&bump)];
-    let profile: &mut Profile = account::create(a.payer, a.profile, &seeds)?;
+    let (profile, bump) =
+        account::create::<Profile, 2>(&payer, a.profile, seeds, Error::WrongProfile)?;
     profile.wallet = *wallet;
-    profile.bump = bump[0];
+    profile.bump = bump;
     Ok(profile)
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{Error, ID};
-use kit::{account, address, check};
-use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address, ProgramResult};
+use kit::{
+    account::{self, Payer},
+    check,
+};
+use pinocchio::{error::ProgramError, AccountView, Address, ProgramResult};
 
 /// Roles: 0 admin, 1 operator, 2 resolver, 3 arbiter, 4 kyc_issuer, 5 vendor. People who receive
 /// aid are none of these: they are leaves of a Merkle root.
@@ -39,31 +42,20 @@ impl Grant {
 
     #[inline(always)]
     pub fn create(
-        payer: &AccountView,
+        payer: &Payer,
         account: &AccountView,
         scope: &Address,
         holder: &Address,
         role: u8,
     ) -> ProgramResult {
-        let seeds = [Self::SEED, scope.as_array(), holder.as_array(), &[role]];
-        let bump = [address::bump_of(&seeds, &ID, account, Error::WrongGrant)?];
         check!(!account.owned_by(&ID), Error::AlreadyGranted);
-        let grant: &mut Self = account::create(
-            payer,
-            account,
-            &[
-                Seed::from(seeds[0]),
-                Seed::from(seeds[1]),
-                Seed::from(seeds[2]),
-                Seed::from(seeds[3]),
-                Seed::from(&bump),
-            ],
-        )?;
+        let seeds = [Self::SEED, scope.as_array(), holder.as_array(), &[role]];
+        let (grant, bump) = account::create::<Self, 4>(payer, account, seeds, Error::WrongGrant)?;
         grant.scope = *scope;
         grant.account = *holder;
         grant.rent_payer = *payer.address();
         grant.role = role;
-        grant.bump = bump[0];
+        grant.bump = bump;
         Ok(())
     }
 }

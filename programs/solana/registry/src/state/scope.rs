@@ -6,10 +6,10 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account, address,
+    account::{self, Payer},
     int::{U32, U64},
 };
-use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address};
+use pinocchio::{error::ProgramError, AccountView, Address};
 
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Scope {
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     pub fn open(
-        payer: &AccountView,
+        payer: &Payer,
         account: &AccountView,
         creator: &Address,
         nonce: U64,
@@ -59,23 +59,13 @@ impl Scope {
         event_authority: &AccountView,
     ) -> Result<(), ProgramError> {
         let seeds = [Self::SEED, creator.as_array(), nonce.as_bytes()];
-        let bump = [address::bump_of(&seeds, &ID, account, Error::WrongScope)?];
-        let scope: &mut Self = account::create(
-            payer,
-            account,
-            &[
-                Seed::from(Self::SEED),
-                Seed::from(creator.as_array()),
-                Seed::from(nonce.as_bytes()),
-                Seed::from(&bump),
-            ],
-        )?;
+        let (scope, bump) = account::create::<Self, 3>(payer, account, seeds, Error::WrongScope)?;
         let kind = if creator == &NONE { Kind::Global } else { Kind::Project };
         scope.creator = *creator;
         scope.nonce = nonce;
         scope.subject = *subject;
         scope.kind = kind as u8;
-        scope.bump = bump[0];
+        scope.bump = bump;
         let seq = scope.seq.add(1)?;
         ScopeOpened {
             scope: account.address(),
@@ -94,7 +84,7 @@ impl Scope {
     #[allow(clippy::too_many_arguments)]
     pub fn grant(
         &mut self,
-        payer: &AccountView,
+        payer: &Payer,
         account: &AccountView,
         grant: &AccountView,
         holder: &Address,

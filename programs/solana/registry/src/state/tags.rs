@@ -33,7 +33,9 @@ impl TagList<'_> {
 
 impl Borsh for Tags {
     type View<'a> = TagList<'a>;
-    const MAX: usize = 4 + MAX_TAGS as usize * (4 + MAX_TAG as usize);
+    const MIN: usize = 4;
+    const MAX: usize = 4 + 4 * MAX_TAGS as usize;
+    const HAS_TEXT: bool = true;
 
     #[inline(always)]
     fn read<'a>(reader: &mut Reader<'a>) -> Result<TagList<'a>, ProgramError> {
