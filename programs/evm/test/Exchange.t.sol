@@ -216,6 +216,15 @@ contract ExchangeTest is Test {
         refuse(ALICE, call, Exchange.Overflow.selector);
     }
 
+    function test_X6_limit_is_paid_for_where_it_would_trade_for_less() external {
+        place(BOB, SELL, 10, 3, GTC);
+        vm.prank(ALICE);
+        exchange.withdraw(address(quote), PLENTY - 3 * 10 * TICK);
+        refusePlace(BUY, 11, 3, GTC, 9, Exchange.InsufficientBalance.selector);
+        refusePlace(BUY, 11, 3, IOC, 9, Exchange.InsufficientBalance.selector);
+        refusePlace(BUY, 10, 3, GTC, 9, 0);
+    }
+
     // ── price, then time
 
     function test_X7_best_price_first_then_the_oldest() external {
