@@ -72,6 +72,11 @@ class Agreement:
     def rule_by(self) -> int:
         return self.start + 5 * STEP
 
+    def step(self, events: int = 1) -> None:
+        """A step forward, which no request to cancel outlives (A-14)."""
+        self.seq += events
+        self.seller_cancels = self.buyer_cancels = False
+
     def finished(self, now: int) -> int | None:
         if self.delivered == self.quantity:
             return self.delivered_at
@@ -203,7 +208,7 @@ class Model:
             expected.append(("AgreementActivated", {"seq": agreement.seq + 2}))
         if self.send(ix, error, *expected):
             agreement.funded = after
-            agreement.seq += len(expected)
+            agreement.step(len(expected))
             self.balances[by] -= share
             if by == "bob":
                 agreement.buyer_funded = True
@@ -237,7 +242,7 @@ class Model:
         if self.send(ix, error, ("DeliveryRecorded", fields)):
             agreement.delivered += quantity
             agreement.delivered_at = self.now
-            agreement.seq += 1
+            agreement.step()
 
     def accept(self) -> None:
         agreement = self.pick()
@@ -258,7 +263,7 @@ class Model:
         ix = self.contracts.step("accept", by, agreement.address)
         if self.send(ix, error, ("DeliveryAccepted", {"seq": agreement.seq + 1})):
             agreement.accepted = True
-            agreement.seq += 1
+            agreement.step()
 
     def dispute(self) -> None:
         agreement = self.pick()
@@ -282,7 +287,7 @@ class Model:
         ix = self.contracts.step("dispute", by, agreement.address, reason=bytes(32))
         if self.send(ix, error, ("DisputeOpened", {"seq": agreement.seq + 1})):
             agreement.status = DISPUTED
-            agreement.seq += 1
+            agreement.step()
 
     def rule(self) -> None:
         agreement = self.pick()
@@ -305,7 +310,7 @@ class Model:
         if self.send(ix, error, ("DisputeRuled", {"seq": agreement.seq + 1, "split_bps": split})):
             agreement.ruled = True
             agreement.split = split
-            agreement.seq += 1
+            agreement.step()
 
     def settle(self) -> None:
         agreement = self.pick()

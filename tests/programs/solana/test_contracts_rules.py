@@ -642,6 +642,56 @@ def test_cancel_by_both(contracts: Contracts) -> None:
         assert paid_out(contracts, agreement) == wanted
 
 
+def ready(contracts: Contracts, feed: Pubkey, step: str) -> tuple[Pubkey, Instruction]:
+    """An agreement, and the step that is next."""
+    if step.startswith("fund"):
+        agreement = contracts.signed()
+        mint = contracts.chain.token("usd")
+        for name, amount in (("bob", 1000), ("alice", 50)):
+            contracts.chain.mint(contracts.chain.fund(name).pubkey(), mint, amount)
+        if step == "fund, activate":
+            contracts.send(contracts.fund("bob", agreement))
+            return agreement, contracts.fund("alice", agreement)
+        return agreement, contracts.fund("bob", agreement)
+    if step == "record_delivery":
+        agreement = contracts.active()
+        return agreement, contracts.step(step, "alice", agreement, quantity=100, evidence=bytes(32))
+    if step == "accept":
+        agreement = contracts.delivered()
+        return agreement, contracts.step(step, "bob", agreement)
+    if step == "fix_price":
+        agreement = contracts.delivered(feed=feed, **PRICED)
+        contracts.chain.at(10 * DAY)
+        publish(contracts, feed, (100, 10 * DAY))
+        return agreement, contracts.fix_price("mallory", agreement, 1)
+    agreement = contracts.delivered()
+    dispute = contracts.step("dispute", "bob", agreement, reason=bytes(32))
+    if step == "dispute":
+        return agreement, dispute
+    contracts.send(dispute)
+    return agreement, contracts.step("rule", "carol", agreement, split_bps=10_000)
+
+
+@pytest.mark.parametrize(("first", "other"), [("alice", "bob"), ("bob", "alice")])
+@pytest.mark.parametrize(
+    "step",
+    ["fund", "fund, activate", "record_delivery", "accept", "dispute", "rule", "fix_price"],
+)
+def test_a_request_ends_with_the_next_step(
+    contracts: Contracts, feed: Pubkey, step: str, first: str, other: str
+) -> None:
+    """A-14: what was asked before the step is not agreed to after it, and may be asked anew."""
+    agreement, ix = ready(contracts, feed, step)
+    contracts.send(contracts.step("cancel", first, agreement))
+    contracts.send(ix)
+    status = contracts.read(agreement)["status"]
+    alone = events(contracts.send(contracts.step("cancel", other, agreement)))
+    assert [name for name, _ in alone] == ["CancelRequested"]
+    assert contracts.read(agreement)["status"] == status
+    both = events(contracts.send(contracts.step("cancel", first, agreement)))
+    assert [name for name, _ in both] == ["CancelRequested", "AgreementCancelled"]
+
+
 def test_cancel_settled(contracts: Contracts) -> None:
     """A-14"""
     agreement = contracts.delivered()

@@ -33,7 +33,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(!agreement.accepted.get(), Error::AlreadyAccepted);
 
     agreement.accepted.set(true);
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
 
     DeliveryAccepted {
         agreement: a.agreement.address(),

@@ -39,7 +39,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
     check!(now <= agreement.answer_by(finished_at), Error::TooLate);
 
     agreement.status = Status::Disputed as u8;
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
 
     DisputeOpened {
         agreement: a.agreement.address(),

@@ -48,7 +48,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
 
     agreement.price_fixed.set(true);
     agreement.price.set(price);
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
 
     PriceFixed {
         agreement: a.agreement.address(),

@@ -52,7 +52,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
         agreement.seller_funded.set(true);
     }
     let funded_after = agreement.funded.add(amount)?;
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
     let active = agreement.buyer_funded.get() && agreement.seller_funded.get();
     if active {
         agreement.status = Status::Active as u8;

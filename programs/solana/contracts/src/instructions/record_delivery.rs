@@ -41,7 +41,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
 
     agreement.delivered.set(delivered);
     agreement.delivered_at.set(now);
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
 
     DeliveryRecorded {
         agreement: a.agreement.address(),

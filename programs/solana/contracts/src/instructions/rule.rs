@@ -38,7 +38,7 @@ pub fn process(accounts: &[AccountView], data: &[u8]) -> ProgramResult {
 
     agreement.ruled.set(true);
     agreement.split_bps.set(args.split_bps);
-    let seq = agreement.next_seq()?;
+    let seq = agreement.step()?;
 
     DisputeRuled {
         agreement: a.agreement.address(),

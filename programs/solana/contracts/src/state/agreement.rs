@@ -97,6 +97,15 @@ impl Agreement {
         self.seq.add(1)
     }
 
+    /// `seq` of the event of a step forward. What a party asked for before it, it asked of
+    /// another state: were the request to stand, a buyer could take the goods and then agree.
+    #[inline(always)]
+    pub fn step(&mut self) -> Result<u64, ProgramError> {
+        self.seller_cancels.set(false);
+        self.buyer_cancels.set(false);
+        self.next_seq()
+    }
+
     #[inline(always)]
     pub fn is_party(&self, address: &Address) -> bool {
         address == &self.seller || address == &self.buyer
