@@ -469,13 +469,13 @@ contract Contracts is Escrow, EIP712, Nonces {
     function cancel(bytes32 agreement) external {
         Agreement storage a = _agreement(agreement);
         Status status = a.status;
-        require(status < Status.Settled, WrongStatus()); // A-14
         bool pending = status == Status.PendingSignature;
         bool lapsed = (pending && block.timestamp > a.signBy)
             || (status == Status.Signed && block.timestamp > a.fundBy);
         if (!lapsed) {
             bool isSeller = msg.sender == a.seller;
             require(isSeller || msg.sender == a.buyer, NotParty()); // A-14
+            require(status < Status.Settled, WrongStatus()); // A-14
             if (!pending) {
                 require(!(isSeller ? a.sellerCancels : a.buyerCancels), AlreadyRequested()); // A-14
                 if (isSeller) a.sellerCancels = true;

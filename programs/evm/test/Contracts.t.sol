@@ -746,6 +746,7 @@ contract ContractsTest is Test {
         vm.warp(DELIVER_BY + 1);
         settle(id);
         refuse(BUYER, abi.encodeCall(Contracts.cancel, (id)), Contracts.WrongStatus.selector);
+        refuse(ANYONE, abi.encodeCall(Contracts.cancel, (id)), Contracts.NotParty.selector);
     }
 
     // ── withdraw
