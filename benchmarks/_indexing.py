@@ -3,7 +3,7 @@
 ``ratio``: seconds of `chainfold index --until TIP` (process start to exit; everything committed in
 Postgres with fsync, synchronous_commit and full_page_writes on, folds included) over
 seconds of a bare loop that downloads the same answers: one request after another, as wide as the
-indexer's, with the same HTTP client and JSON parser. ``ratio_flat_out``: over the harshest base,
+indexer's, with the same HTTP client, parsed by orjson. ``ratio_flat_out``: over the harshest base,
 four requests at once whose answers are thrown away unparsed. The three take turns; ratios are of
 the medians.
 """

@@ -1,6 +1,6 @@
 """Indexing Solana history against downloading its blocks.
 
-python benchmarks/index_solana.py [--events 50000] [--per-block 100] [--runs 3]
+python benchmarks/index_solana.py [--events 200000] [--per-block 100] [--runs 3]
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ def _call(method: str, *params: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    measure("index_solana", "solana", download, 50_000, 100)
+    measure("index_solana", "solana", download, 200_000, 100)
