@@ -40,7 +40,8 @@ def test_ready_traffic_and_a_clean_end(tmp_path: Path, sign: signal.Signals) -> 
     assert ready["config"] == str(config)
     assert f"http://127.0.0.1:{base + 1}" in config.read_text()
     assert ended["event"] == "traffic ended"
-    assert ended["anvil sent"] == ended["solana sent"] > 0
+    # the exchange is played on the one, records on the other
+    assert min(ended["anvil sent"], ended["solana sent"]) > 0
     assert (process.returncode, errors) == (0, "")
     assert len(children) >= 2
     assert not any(child.is_running() for child in children)
