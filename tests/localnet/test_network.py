@@ -166,7 +166,7 @@ async def test_a_node_that_ends_is_told_with_its_last_words(tmp_path: Path) -> N
 )
 async def test_wallets_bet_on_a_real_validator(tmp_path: Path) -> None:
     async with Localnet(tmp_path, cast=SMALL, chains=["solana"], solana="test-validator") as net:
-        (player,) = await net.play(rate=10, actions=40)
+        (player,) = await net.play(rate=10, actions=120)
         async with aiohttp.ClientSession() as session:
             chain = await truth.solana(net.solana, session)
     assert chain.transactions == {s.tx for s in player.sent if s.ok}
