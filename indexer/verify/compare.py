@@ -149,7 +149,7 @@ class _Proof:
             sizes[entity.account.rows] += len(folds.entities[entity.account.rows])
             for parts in folds.parts[entity.account.rows].values():
                 sizes.update(a.rows for a, _ in parts if a.rows != entity.account.rows)
-        told = ", ".join(f"{n} {name}" for name, n in sizes.items())
+        told = ", ".join(f"{n} {name}" for name, n in sorted(sizes.items()))
         return [
             Finding(
                 f"{self.chain}: accounts of {self.program.name} = folds",

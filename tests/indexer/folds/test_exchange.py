@@ -137,7 +137,7 @@ def test_rows(
 
     found = against_chains(config)
     assert [finding for finding in found if not finding.ok] == []
-    assert found[0].detail == "1 exchange_markets, 2 orders, 4 balances, 2 tokens, 0 differ"
+    assert found[0].detail == "4 balances, 1 exchange_markets, 2 orders, 2 tokens, 0 differ"
     assert found[2].detail == "4000000 owed, all of it is there"
     monkeypatch.setattr("indexer.verify.compare.PATIENCE", 0.2)
     for table, change, says in (
