@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
@@ -45,3 +46,11 @@ def move(
     for rows in np.split(order, steps[1:]):
         if len(rows):
             put(out, into[rows], window(flat, starts[rows], int(lengths[rows[0]])))
+
+
+def distinct(pieces: Bytes) -> tuple[NDArray[np.int64], list[bytes]]:
+    """The different rows of ``pieces`` (n, width), and each row's place among them."""
+    n, width = pieces.shape
+    body = pa.py_buffer(np.ascontiguousarray(pieces))
+    coded = pa.Array.from_buffers(pa.binary(width), n, [None, body]).dictionary_encode()
+    return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()

@@ -14,12 +14,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from indexer.chains.raw import ADDRESS, HASH, EvmLogs
-from indexer.windows import Bytes, window
+from indexer.windows import Bytes, distinct, window
 
 _TOPICS = 4
 _QUANTITY = 16
@@ -259,10 +258,5 @@ def _quantities(
 
 def _emitters(text: Bytes, starts: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     # a letter's lower case has bit 0x20 set, and so has every digit
-    lower = window(text, starts, ADDRESS) | np.uint8(0x20)
-    rows = pa.Array.from_buffers(pa.binary(ADDRESS), len(starts), [None, pa.py_buffer(lower)])
-    coded = rows.dictionary_encode()
-    return (
-        coded.indices.to_numpy().astype(np.int64),
-        tuple(a.decode("ascii") for a in coded.dictionary.to_pylist()),
-    )
+    places, found = distinct(window(text, starts, ADDRESS) | np.uint8(0x20))
+    return places, tuple(a.decode("ascii") for a in found)

@@ -108,8 +108,8 @@ def fixed_text(text: Bytes) -> pa.Array:
 
 def pubkeys(keys: Bytes) -> pa.Array:
     """(n, 32) bytes → base58, computed once for each different key."""
-    coded = _fixed(keys, pa.binary(32)).dictionary_encode()
-    return pa.array(map(_base58, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+    places, found = windows.distinct(keys)
+    return pa.array(map(_base58, found), pa.string()).take(pa.array(places))
 
 
 @lru_cache(1 << 16)

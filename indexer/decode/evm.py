@@ -22,7 +22,7 @@ from indexer.decode.batch import mismatch
 from indexer.decode.interface import Event, Field
 from indexer.decode.schema import Binding, EventTable
 from indexer.decode.types import Type
-from indexer.windows import window
+from indexer.windows import distinct, window
 
 Rows = NDArray[np.int64]
 _STRING = re.compile(r"\bstring\b")
@@ -55,12 +55,10 @@ def groups(
 def _selectors(logs: EvmLogs) -> tuple[list[str], Rows]:
     """The first topics that there are ("" for none), and each log's place among them."""
     has = logs.topics[:, 0] >= 0
-    lower = window(logs.text, logs.topics[has, 0], HASH) | np.uint8(0x20)
-    first = pa.Array.from_buffers(pa.binary(HASH), len(lower), [None, pa.py_buffer(lower)])
-    coded = first.dictionary_encode()
+    places, found = distinct(window(logs.text, logs.topics[has, 0], HASH) | np.uint8(0x20))
     selector = np.zeros(len(logs), np.int64)
-    selector[has] = coded.indices.to_numpy() + 1
-    return ["", *(s.decode("ascii") for s in coded.dictionary.to_pylist())], selector
+    selector[has] = places + 1
+    return ["", *(s.decode("ascii") for s in found)], selector
 
 
 def columns(raw: RawRange, event: Event, table: EventTable, rows: Rows) -> dict[str, pa.Array]:
