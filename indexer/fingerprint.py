@@ -11,6 +11,7 @@ import orjson
 from indexer.decode.interface import Event, Field
 from indexer.decode.schema import EventTable, Schema
 from indexer.folds.bind import BoundFold
+from indexer.folds.compile import storage
 from indexer.log.declared import Declaration, Key
 
 
@@ -85,6 +86,7 @@ def _fold(fold: BoundFold) -> str:
                 [c.name, c.op, c.where, c.type.name, c.group, [[t.name, f] for t, f in c.arms]]
                 for c in fold.columns
             ],
+            [c.name for c in storage(fold)],
         ]
     )
 

@@ -7,6 +7,7 @@ orphans it is what undo takes away.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexer.decode.schema import EventTable
@@ -15,8 +16,8 @@ from indexer.folds.bind import Bound, BoundFold, Key
 from indexer.sql import Dialect, column_type, quote
 
 _COLLATION = ' COLLATE "C"'
-HIDDEN = (Column("_n", Type.INT8), Column("_pos", Type.INT8))
-"""On every fold row: the count of its events and the highest position among them."""
+COUNT = Column("_n", Type.INT8)
+"""On every fold row, hidden: how many events are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,8 @@ class Source:
 
 def storage(fold: BoundFold) -> tuple[Column, ...]:
     """All columns of the fold's table after ``chain``, the hidden ones last."""
-    groups = {c.group: c for c in fold.columns if c.group >= 0}
-    hidden = tuple(Column(_position(c), Type.INT8) for c in groups.values())
-    return fold.public + HIDDEN + hidden
+    hidden = tuple(Column(_position(m[0]), Type.INT8) for m in _groups(fold).values())
+    return (*fold.public, COUNT, *hidden)
 
 
 def create(fold: BoundFold, prefix: str, dialect: Dialect) -> str:
@@ -45,7 +45,7 @@ def create(fold: BoundFold, prefix: str, dialect: Dialect) -> str:
         kind = column_type(column.type, dialect)
         if column.name in sums:
             kind = _sum_type(column.type, dialect)
-        null = " NOT NULL" if column.name in keys or column in HIDDEN else ""
+        null = " NOT NULL" if column.name in keys or column is COUNT else ""
         lines.append(f"{quote(column.name)} {kind}{null}")
     lines.append(f"PRIMARY KEY ({_keys(fold)})")
     # room on each page for the next version of its rows: updates then touch no index
@@ -55,32 +55,17 @@ def create(fold: BoundFold, prefix: str, dialect: Dialect) -> str:
 
 def partial(fold: BoundFold, source: Source, dialect: Dialect) -> str:
     """SELECT of (chain, *storage) aggregated over the events that ``source`` lets through."""
-    tables = [t for t in fold.tables if source.only is None or t.name in source.only]
-    arms = [_arm(fold, table, source, dialect) for table in tables]
-    keys = _keys(fold)
-    groups = {c.group: c for c in fold.columns if c.group >= 0}
-    aggregates = ["count(*) AS _n", "max(pos) AS _pos"]
-    for c in groups.values():
-        fn = "min" if c.op == "first" else "max"
-        aggregates.append(f"{fn}(CASE WHEN {_member(c)} THEN pos END) AS {_position(c)}")
-    for c in fold.columns:
-        q = quote(c.name)
-        if c.op == "count":
-            aggregates.append(f"count(CASE WHEN {_member(c)} THEN 1 END) AS {q}")
-        elif c.op == "sum":
-            aggregates.append(f"coalesce(sum({q}), 0) AS {q}")
-        elif c.op in ("min", "max"):
-            aggregates.append(f"{c.op}({q}) AS {q}")
+    tables = _tables(fold, source)
+    groups = _groups(fold)
     # what only other tables give is null, without a look for it
     live = {c.group for c in fold.columns if any(t in tables for t, _ in c.arms)}
     joins = [
-        f"LEFT JOIN e AS e{c.group} ON e{c.group}.chain = g.chain "
-        f"AND e{c.group}.pos = g.{_position(c)}"
-        for c in groups.values()
-        if c.group in live
+        f"LEFT JOIN e AS e{g} ON e{g}.chain = g.chain AND e{g}.pos = g.{_position(members[0])}"
+        for g, members in groups.items()
+        if g in live
     ]
     selected = ["g.chain"]
-    group = {c.name: c.group for c in fold.columns if c.group >= 0}
+    group = {c.name: g for g, members in groups.items() for c in members}
     for column in storage(fold):
         q = quote(column.name)
         if column.name not in group:
@@ -90,12 +75,43 @@ def partial(fold: BoundFold, source: Source, dialect: Dialect) -> str:
         else:
             kind = column_type(column.type, dialect).removesuffix(_COLLATION)
             selected.append(f"CAST(NULL AS {kind}) AS {q}")
+    events = " UNION ALL ".join(_arm(fold, t, fold.columns, source, dialect) for t in tables)
     materialized = "MATERIALIZED " if dialect == "postgres" else ""
     return (
-        f"WITH e AS {materialized}({' UNION ALL '.join(arms)}), "
-        f"g AS (SELECT {keys}, {', '.join(aggregates)} FROM e GROUP BY {keys}) "
+        f"WITH e AS {materialized}({events}), g AS ({_aggregated(fold, 'e')}) "
         f"SELECT {', '.join(selected)} FROM g {' '.join(joins)}"
     )
+
+
+def _tables(fold: BoundFold, source: Source) -> list[EventTable]:
+    return [t for t in fold.tables if source.only is None or t.name in source.only]
+
+
+def _groups(fold: BoundFold) -> dict[int, list[Bound]]:
+    """The columns that take one event's values together, by their group."""
+    found: dict[int, list[Bound]] = {}
+    for c in fold.columns:
+        if c.group >= 0:
+            found.setdefault(c.group, []).append(c)
+    return found
+
+
+def _aggregated(fold: BoundFold, events: str) -> str:
+    """SELECT of the key, the hidden columns, counts, sums and extremes over ``events``."""
+    aggregates = ["count(*) AS _n"]
+    for head, *_ in _groups(fold).values():
+        fn = "min" if head.op == "first" else "max"
+        aggregates.append(f"{fn}(CASE WHEN {_member(head)} THEN pos END) AS {_position(head)}")
+    for c in fold.columns:
+        q = quote(c.name)
+        if c.op == "count":
+            aggregates.append(f"count(CASE WHEN {_member(c)} THEN 1 END) AS {q}")
+        elif c.op == "sum":
+            aggregates.append(f"coalesce(sum({q}), 0) AS {q}")
+        elif c.op in ("min", "max"):
+            aggregates.append(f"{c.op}({q}) AS {q}")
+    keys = _keys(fold)
+    return f"SELECT {keys}, {', '.join(aggregates)} FROM {events} GROUP BY {keys}"
 
 
 def upsert(fold: BoundFold, prefix: str, source: Source, dialect: Dialect) -> str:
@@ -123,21 +139,27 @@ def undo(
     """Statements that take the events of ``orphans`` out of the fold's table.
 
     The orphans are still in the event tables; ``kept`` is the filter of those that stay. Counts
-    and sums are subtracted; ``first``, ``last``, ``min`` and ``max`` are looked up again, by index,
-    for the rows whose value an orphan held.
+    and sums are subtracted; ``last``, ``min`` and ``max`` are looked up again, by index, for the
+    rows whose value an orphan held. Orphans come after all that stay: where one is the ``first``,
+    nothing is left of its events.
     """
     table = f"{prefix}{quote(fold.name)}"
     gone = "_gone_" + fold.name
     match = " AND ".join(f"t.{k} = d.{k}" for k in _key_names(fold))
     statements = [
         f"DROP TABLE IF EXISTS {gone}",
-        *_hashed(f"CREATE TEMP TABLE {gone} AS {partial(fold, orphans, dialect)}", dialect),
+        f"CREATE TEMP TABLE {gone} AS {_counted(fold, orphans, dialect)}",
         f"DELETE FROM {table} AS t USING {gone} AS d WHERE {match} AND t._n = d._n",
     ]
     values = {"_n": "t2._n - d._n"}
     for c in fold.columns:
         if c.op in ("sum", "count"):
             values[quote(c.name)] = f"t2.{quote(c.name)} - d.{quote(c.name)}"
+    for head, *rest in _groups(fold).values():
+        if head.op == "first":
+            held = "t2.{0} = d.{0}".format(_position(head))
+            for c in [_position(head), *(quote(c.name) for c in [head, *rest])]:
+                values[c] = f"CASE WHEN NOT coalesce({held}, false) THEN t2.{c} END"
     lookups: list[str] = []
     for i, (columns, lookup, held) in enumerate(_lookups(fold, kept, dialect)):
         lookups.append(
@@ -156,17 +178,11 @@ def undo(
     return statements
 
 
-def _hashed(statement: str, dialect: Dialect) -> list[str]:
-    """``statement`` with hash joins only: Postgres, whose statistics end before the newest
-    positions, expects few orphans and would join them by their chain alone, each with each."""
-    if dialect == "duckdb":
-        return [statement]
-    other = ("enable_mergejoin", "enable_nestloop")
-    return [
-        *(f"SET LOCAL {way} = off" for way in other),
-        statement,
-        *(f"SET LOCAL {way} = on" for way in other),
-    ]
+def _counted(fold: BoundFold, source: Source, dialect: Dialect) -> str:
+    """The partial without what ``first`` and ``last`` take: their positions only."""
+    valued = [c for c in fold.columns if c.group < 0]
+    arms = [_arm(fold, t, valued, source, dialect) for t in _tables(fold, source)]
+    return _aggregated(fold, f"({' UNION ALL '.join(arms)}) AS e")
 
 
 def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
@@ -190,8 +206,11 @@ def indexes(fold: BoundFold, prefix: str) -> list[tuple[str, str]]:
     ]
 
 
-def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -> str:
-    """One event table's part of ``e``: key, pos, each column's value, each column's membership."""
+def _arm(
+    fold: BoundFold, table: EventTable, valued: Sequence[Bound], source: Source, dialect: Dialect
+) -> str:
+    """One event table's part of the events: key, pos, the value of each of the columns ``valued``,
+    each column's membership."""
     keys = [f"{_key_value(table, k, dialect)} AS {quote(k.name)}" for k in fold.key]
     selected = ["chain", *keys, "pos"]
     # a key's NULL (a field that one chain doesn't have) belongs to no row
@@ -201,7 +220,7 @@ def _arm(fold: BoundFold, table: EventTable, source: Source, dialect: Dialect) -
         fields = [f for t, f in c.arms if t is table]
         test = "false" if not fields else f"coalesce({c.where}, false)" if c.where else "true"
         members[_member(c)] = test
-        if c.op == "count":
+        if c.op == "count" or c not in valued:
             continue
         value = _value(table, fields[0], c.type, dialect) if fields and fields[0] else None
         if value is None:
@@ -248,7 +267,6 @@ def _key_value(table: EventTable | None, key: Key, dialect: Dialect, prefix: str
 def _merge(fold: BoundFold, mine: str, other: str) -> list[tuple[str, str]]:
     rules: list[tuple[str, str]] = [
         ("_n", f"{mine}._n + {other}._n"),
-        ("_pos", f"greatest({mine}._pos, {other}._pos)"),
     ]
     done: set[int] = set()
     for c in fold.columns:
@@ -277,18 +295,8 @@ def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list
     found: list[tuple[list[str], str, str]] = []
     pairs = [(_key_value(None, k, dialect, "x."), f"t2.{quote(k.name)}") for k in fold.key]
     same = " AND ".join(f"{x} = {mine}" for x, mine in [("x.chain", "t2.chain"), *pairs])
-    arms = [
-        f"(SELECT x.pos AS _pos FROM {kept.prefix}{quote(t.name)} AS x WHERE {same} AND "
-        f"{kept.filter} ORDER BY x.pos DESC LIMIT 1)"
-        for t in fold.tables
-    ]
-    best = f"SELECT max(u._pos) AS _pos FROM ({' UNION ALL '.join(arms)}) AS u"
-    found.append((["_pos"], best, "t2._pos = d._pos"))
-    groups: dict[int, list[Bound]] = {}
     for c in fold.columns:
-        if c.group >= 0:
-            groups.setdefault(c.group, []).append(c)
-        elif c.op in ("min", "max"):
+        if c.op in ("min", "max"):
             fn = c.op
             extremes = [
                 f"SELECT {fn}({_value(t, field, c.type, dialect, 'x.')}) AS v "
@@ -300,9 +308,10 @@ def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list
             q = quote(c.name)
             lookup = f"SELECT {fn}(u.v) AS {q} FROM ({' UNION ALL '.join(extremes)}) AS u"
             found.append(([c.name], lookup, f"t2.{q} = d.{q}"))
-    for members in groups.values():
+    for members in _groups(fold).values():
         head = members[0]
-        order = "ASC" if head.op == "first" else "DESC"
+        if head.op == "first":
+            continue
         picks: list[str] = []
         for table, _ in head.arms:
             values = [
@@ -315,12 +324,11 @@ def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list
                 f"FROM {kept.prefix}{quote(table.name)} AS x WHERE {same} AND "
                 f"{kept.filter}"
                 + (f" AND ({head.where})" if head.where else "")
-                + f" ORDER BY x.pos {order} LIMIT 1)"
+                + f" ORDER BY x.pos DESC LIMIT 1)"
             )
         p = _position(head)
-        lookup = f"SELECT * FROM ({' UNION ALL '.join(picks)}) AS u ORDER BY u.{p} {order} LIMIT 1"
+        lookup = f"SELECT * FROM ({' UNION ALL '.join(picks)}) AS u ORDER BY u.{p} DESC LIMIT 1"
         names = [p, *(c.name for c in members)]
-        # of "first" an orphan holds the value only where nothing older is left
         found.append((names, lookup, f"t2.{p} = d.{p}"))
     return found
 

@@ -46,7 +46,6 @@ CREATE TABLE {s}.change (
     cursor int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, chain text COLLATE "C" NOT NULL,
     pos int8 NOT NULL, block_hash text COLLATE "C" NOT NULL,
     op text NOT NULL CHECK (op IN ('apply', 'undo')), event text NOT NULL);
-CREATE INDEX change_chain_pos ON {s}.change (chain, pos);
 CREATE VIEW {s}.source_progress AS
     SELECT s.id AS source, s.chain, s.program, s.address, s.start,
         coalesce((SELECT upper(r) - 1 FROM unnest(c.covered) AS r WHERE r @> s.start),

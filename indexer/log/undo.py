@@ -14,6 +14,10 @@ from indexer.log.database import run
 from indexer.log.writer import Log, changes
 
 
+_ROOM = "SET LOCAL work_mem = '128MB'"
+"""For sorts and groups of a deep reorg's orphans, which spill to disk in Postgres' 4 MB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unmerge:
     """A fold's undo: statements that take chain and from (the lowest orphan's pos)."""
@@ -37,6 +41,7 @@ def undo(
             values,
         )
         tables = sorted(log.schema.tables)
+        run(connection, _ROOM)
         changes(connection, log, chain, start, (1 << 63) - 1, tables, "undo")
         # a utility statement (CREATE TABLE AS) takes no server-side parameters
         with ClientCursor(connection) as cursor:

@@ -184,14 +184,19 @@ def changes(
         for t in tables
     )
     order = "ASC" if op == "apply" else "DESC"
+    # Postgres, whose statistics end before the newest positions, expects few events: it would
+    # look each one's block up
+    run(connection, "SET LOCAL enable_nestloop = off")
     run(
         connection,
         f"INSERT INTO {log.table('change')} (chain, pos, block_hash, op, event) "
         f"SELECT %(chain)s, e.pos, b.hash, %(op)s, e.event FROM ({arms}) AS e "
-        f"JOIN {log.table('block')} b ON b.chain = %(chain)s "
-        f"AND b.height = e.pos >> {ORDINAL_BITS} ORDER BY e.pos {order}",
+        f"JOIN {log.table('block')} b ON b.height = e.pos >> {ORDINAL_BITS} "
+        f"WHERE b.chain = %(chain)s AND b.height BETWEEN %(low)s::int8 >> {ORDINAL_BITS} "
+        f"AND %(high)s::int8 >> {ORDINAL_BITS} ORDER BY e.pos {order}",
         {"chain": chain, "low": low, "high": high, "op": op},
     )
+    run(connection, "SET LOCAL enable_nestloop = on")
     run(
         connection,
         f"SELECT pg_notify('{CHANNEL}', (SELECT max(cursor)::text FROM {log.table('change')}))",

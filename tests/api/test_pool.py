@@ -12,7 +12,7 @@ from indexer.config import Config
 from indexer.errors import Fatal
 
 WRITES = [
-    "INSERT INTO markets (chain, market, _n, _pos) VALUES ('anvil', 'x', 1, 1)",
+    "INSERT INTO markets (chain, market, _n) VALUES ('anvil', 'x', 1)",
     "UPDATE markets SET total = 0",
     "DELETE FROM bets_market_opened",
     "TRUNCATE head",

@@ -45,7 +45,7 @@ WANTED = [
 
 def fill(execute: Any, folds: tuple[BoundFold, ...], dialect: Dialect) -> None:
     execute("CREATE TABLE head (chain VARCHAR, time TIMESTAMPTZ)")
-    hidden = {"_n": 1, "_pos": 1, "sales": 0, "small_sales": 0, "events": 0}
+    hidden = {"_n": 1, "sales": 0, "small_sales": 0, "events": 0}
     for bound in folds:
         execute(compile.create(bound, "", dialect))
     for table, rows in ROWS.items():
@@ -101,8 +101,8 @@ def shelve(execute: Any, dialect: Dialect) -> list[tuple[Any, ...]]:
     execute(compile.create(bound, "", dialect))
     for shop, labels in (("a", """'["tea", "b\\"x", "tea"]'"""), ("b", "'[]'"), ("c", "NULL")):
         execute(
-            "INSERT INTO shelves (chain, shop, labels, _n, _pos) "
-            f"VALUES ('c', '{shop}', {labels}, 1, 1)"
+            "INSERT INTO shelves (chain, shop, labels, _n) "
+            f"VALUES ('c', '{shop}', {labels}, 1)"
         )
     execute(views.create(LABELS, [bound], "", dialect))
     return sorted(execute("SELECT * FROM labels").fetchall())
