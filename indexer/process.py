@@ -8,7 +8,9 @@ import os
 import sys
 from typing import Any
 
-_M_ARENA_MAX = -8  # malloc.h of glibc
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
+_LARGE = 1 << 20
+"""Bytes from which a block of memory is the kernel's again once it is free."""
 
 
 def tune() -> None:
@@ -16,6 +18,8 @@ def tune() -> None:
 
     Batches of megabytes go from thread to thread: with a heap for each thread, and one more for
     Arrow, what one frees the others can't use, and the kernel clears new pages for each batch.
+    Large blocks stay out of that heap: among what lives longer they would leave holes that grow
+    with the history.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -23,6 +27,7 @@ def tune() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, musl doesn't
         if mallopt is not None:
             mallopt(_M_ARENA_MAX, 1)
+            mallopt(_M_MMAP_THRESHOLD, _LARGE)
     # Parsed JSON is acyclic: looking for cycles in it only costs.
     gc.set_threshold(1_000_000)
 

@@ -324,7 +324,7 @@ def _lookups(fold: BoundFold, kept: Source, dialect: Dialect) -> list[tuple[list
                 f"FROM {kept.prefix}{quote(table.name)} AS x WHERE {same} AND "
                 f"{kept.filter}"
                 + (f" AND ({head.where})" if head.where else "")
-                + f" ORDER BY x.pos DESC LIMIT 1)"
+                + " ORDER BY x.pos DESC LIMIT 1)"
             )
         p = _position(head)
         lookup = f"SELECT * FROM ({' UNION ALL '.join(picks)}) AS u ORDER BY u.{p} DESC LIMIT 1"

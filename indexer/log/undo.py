@@ -13,7 +13,6 @@ from indexer.log import ledger
 from indexer.log.database import run
 from indexer.log.writer import Log, changes
 
-
 _ROOM = "SET LOCAL work_mem = '128MB'"
 """For sorts and groups of a deep reorg's orphans, which spill to disk in Postgres' 4 MB."""
 
