@@ -101,8 +101,7 @@ def shelve(execute: Any, dialect: Dialect) -> list[tuple[Any, ...]]:
     execute(compile.create(bound, "", dialect))
     for shop, labels in (("a", """'["tea", "b\\"x", "tea"]'"""), ("b", "'[]'"), ("c", "NULL")):
         execute(
-            "INSERT INTO shelves (chain, shop, labels, _n) "
-            f"VALUES ('c', '{shop}', {labels}, 1)"
+            f"INSERT INTO shelves (chain, shop, labels, _n) VALUES ('c', '{shop}', {labels}, 1)"
         )
     execute(views.create(LABELS, [bound], "", dialect))
     return sorted(execute("SELECT * FROM labels").fetchall())
