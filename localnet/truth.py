@@ -1,4 +1,4 @@
-"""What a chain itself says: every event of the programs in its blocks, and what vaults hold.
+"""What a chain itself says: every event of the programs in its blocks.
 
 Read by plain JSON-RPC and decoded by nothing of the indexer's, so that the two can be compared.
 """
@@ -6,18 +6,16 @@ Read by plain JSON-RPC and decoded by nothing of the indexer's, so that the two 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import based58
 from eth_abi.abi import decode
-from solders.pubkey import Pubkey
 from web3 import Web3
 
 from indexer.decode.schema import table_name
@@ -140,38 +138,6 @@ async def evm_programs(chain: EvmChain, session: aiohttp.ClientSession) -> tuple
             values = decode([i["type"] for i in data], bytes.fromhex(log["data"][2:]))
             found.append(Deployed("payouts", values[place], interface))
     return tuple(found)
-
-
-async def evm_held(
-    chain: EvmChain, contract: str, session: aiohttp.ClientSession, token: str = "USDC"
-) -> int:
-    """What a contract holds of a test token, in smallest units."""
-    call = {"to": chain.tokens[token], "data": "0x70a08231" + contract[2:].lower().rjust(64, "0")}
-    return int(await Rpc(chain.rpc, session)("eth_call", call, "latest"), 16)
-
-
-async def solana_held(
-    chain: SolanaChain, vaults: Iterable[str], session: aiohttp.ClientSession
-) -> Mapping[str, int]:
-    """USDC in each vault that exists, in smallest units."""
-    rpc, held = Rpc(chain.rpc, session), {}
-    vaults = list(vaults)
-    for i in range(0, len(vaults), 100):
-        part = vaults[i : i + 100]
-        level = {"commitment": "confirmed", "encoding": "base64"}
-        answer = await rpc("getMultipleAccounts", part, level)
-        for vault, account in zip(part, answer["value"], strict=True):
-            if account is not None:
-                # A classic token account: mint 32 bytes, owner 32, amount u64 little-endian.
-                data = base64.b64decode(account["data"][0])
-                held[vault] = int.from_bytes(data[64:72], "little")
-    return held
-
-
-def vault(program: Deployed, entity: str) -> str:
-    """Where a Solana program keeps an entity's money (SPEC G-14)."""
-    seeds = [b"vault", bytes(Pubkey.from_string(entity))]
-    return str(Pubkey.find_program_address(seeds, Pubkey.from_string(program.address))[0])
 
 
 def tables(programs: Iterable[Deployed]) -> set[str]:

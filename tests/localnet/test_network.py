@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+from support import held
 from web3 import Web3
 
 from indexer import config as configuration
@@ -42,18 +43,8 @@ def told(chain: Truth) -> Counter[str]:
     return Counter(event for event, _ in chain.events if not event.startswith(alone))
 
 
-async def evm_held(net: Localnet, program: str, session: aiohttp.ClientSession) -> int:
-    programs = await truth.evm_programs(net.evm, session)
-    contracts = [p.address for p in programs if p.program == program]
-    return sum([await truth.evm_held(net.evm, c, session) for c in contracts])
-
-
-async def solana_held(
-    net: Localnet, program: str, player: Player, session: aiohttp.ClientSession
-) -> int:
-    deployed = next(p for p in net.solana.programs if p.program == program)
-    vaults = {truth.vault(deployed, s.entity) for s in player.sent if s.program == program}
-    return sum((await truth.solana_held(net.solana, vaults, session)).values())
+def entities(player: Player, program: str) -> set[str]:
+    return {s.entity for s in player.sent if s.program == program}
 
 
 async def test_one_story_ends_the_same_on_both_chains(tmp_path: Path) -> None:
@@ -61,8 +52,11 @@ async def test_one_story_ends_the_same_on_both_chains(tmp_path: Path) -> None:
         players = await net.play(rate=20, actions=240, travels=True)
         chains = await truths(net)
         async with aiohttp.ClientSession() as session:
-            held = [await evm_held(net, name, session) for name in MONEY]
-            apart = [await solana_held(net, name, players[1], session) for name in MONEY]
+            on_evm = [await held.evm(net.evm, name, session) for name in MONEY]
+            on_solana = [
+                await held.solana(net.solana, name, entities(players[1], name), session)
+                for name in MONEY
+            ]
         running = [node.process.pid for node in net.nodes]
     for player, chain in zip(players, chains, strict=True):
         assert all(s.expected for s in player.sent), [s for s in player.sent if not s.expected]
@@ -73,10 +67,10 @@ async def test_one_story_ends_the_same_on_both_chains(tmp_path: Path) -> None:
     assert {"place", "settle", "claim", "create", "attest"} <= {s.kind for s in players[0].sent}
     assert "exchange_trade_executed" in {event for event, _ in chains[0].events}
     assert "registry_record_created" in {event for event, _ in chains[1].events}
-    assert min(held) > 0
-    assert min(apart) > 0
+    assert min(on_evm) > 0
+    assert min(on_solana) > 0
     # what an agreement by the feed costs is for the observation that came first on the chain
-    assert [held[0], held[2]] == [apart[0], apart[2]]
+    assert [on_evm[0], on_evm[2]] == [on_solana[0], on_solana[2]]
     assert not any(psutil.pid_exists(pid) for pid in running)
 
 
