@@ -20,6 +20,7 @@ from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Rpc
 from indexer.rpc.errors import Kind, NodeFatal, NodeRetryable
+from indexer.rpc.reply import Call
 from indexer.rpc.subscription import Subscription
 
 FINAL_DEPTH = 64
@@ -38,7 +39,10 @@ _UNFINAL_WIDTH = 128
 
 
 class _Logs(NamedTuple):
-    """A range's logs; the header of its last block from the node that gave them; bytes.
+    """A range's logs; the header of its last block; bytes.
+
+    Of a final range the logs and the header each come with the word of their node that the range
+    is final; of another the header comes with the logs.
 
     ``starts``: the addresses asked for and the height that each starts at. ``children``: those
     that are known at its end.
@@ -170,16 +174,29 @@ class EvmReader:
         ]
 
     async def final_block(self, height: int) -> Block | None:
-        tag, depth = ("finalized", 0) if self._finalized_tag else ("latest", FINAL_DEPTH)
-        calls = [("eth_getBlockByNumber", [t, False]) for t in (tag, hex(height))]
-        answer = await self.rpc.ask(calls, height=height, together=True)
-        end, header = answer.results
-        node = f"{self.chain.name}: {answer.endpoint.label}"
-        if end is None or _int(end.number) - depth < height:
-            raise Retryable(f"{node} doesn't call block {height} final yet")
+        return _block(height, await self._final_header(height))
+
+    async def _final_header(self, height: int) -> Header:
+        """The header at ``height`` of a node that calls it final."""
+        header, _, node = await self._final(height, ("eth_getBlockByNumber", [hex(height), False]))
         if header is None:
             raise Retryable(f"{node} calls block {height} final, but doesn't have it")
-        return _block(height, header)
+        return header
+
+    async def _final(self, height: int, call: Call, *, width: int = 0) -> tuple[Any, int, str]:
+        """``call``'s result by a node that calls ``height`` final, its bytes, and which node.
+
+        What one node calls final another may not even have yet: it may still be on a fork that
+        was orphaned.
+        """
+        tag, depth = ("finalized", 0) if self._finalized_tag else ("latest", FINAL_DEPTH)
+        calls = [("eth_getBlockByNumber", [tag if height else "0x0", False]), call]
+        answer = await self.rpc.ask(calls, height=height, width=width, together=True)
+        end, result = answer.results
+        node = f"{self.chain.name}: {answer.endpoint.label}"
+        if end is None or (height and _int(end.number) - depth < height):
+            raise Retryable(f"{node} doesn't call block {height} final yet")
+        return result, answer.nbytes, node
 
     async def wake(self, timeout: float) -> bool:
         if self._news is None:
@@ -231,7 +248,7 @@ class EvmReader:
 
     async def _fetch_finalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
-        got = await self._logs(first, last)
+        got = await self._logs(first, last, finalized=True)
         hashes = block_hashes(got.logs, first, last, where)
         hashes.setdefault(last, got.end.hash)
         heights = sorted(hashes)
@@ -243,7 +260,7 @@ class EvmReader:
     async def _fetch_unfinalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
         heights = list(range(first, last + 1))
-        got = await self._logs(first, last)
+        got = await self._logs(first, last, finalized=False)
         headers, size = await self._headers(heights[:-1], at=last)
         known = self._present([*headers, got.end], heights, where)
         for before, after in pairwise(known):
@@ -278,18 +295,18 @@ class EvmReader:
             children=got.children,
         )
 
-    async def _logs(self, first: int, last: int) -> _Logs:
+    async def _logs(self, first: int, last: int, *, finalized: bool) -> _Logs:
         """The logs of ``first..last``: of the watch, then of the children that they announce.
 
-        Every answer comes with the header of ``last`` from the same node, which proves that the
-        node knew the whole range.
+        Every answer comes with a header from the same node that proves that the node knew the
+        whole range: that of ``last``, or of a final range, one that is final and not below.
         """
         children = dict(self.watch.children)
         topics = {a.topic for a in self.watch.announcements}
         asked: set[str] = set()
         parts: list[EvmLogs] = []
         said: list[Log] = []
-        end: Header | None = None
+        end = await self._final_header(last) if finalized else None
         size = 0
         while True:
             starts = {**self.watch.addresses, **{a: c.height for a, c in children.items()}}
@@ -301,12 +318,13 @@ class EvmReader:
                 fresh[i : i + _ADDRESSES_AT_ONCE] for i in range(0, len(fresh), _ADDRESSES_AT_ONCE)
             ]
             for logs, last_block, nbytes in await gathered(
-                self._logs_of(first, last, query) for query in queries or [[]]
+                self._logs_of(first, last, query, finalized) for query in queries or [[]]
             ):
-                if end is not None and last_block.hash != end.hash:
-                    where = self._where(first, last)
-                    raise Retryable(f"{where}: two answers name two blocks {last} (a reorg?)")
-                end = last_block
+                if last_block is not None:
+                    if end is not None and last_block.hash != end.hash:
+                        where = self._where(first, last)
+                        raise Retryable(f"{where}: two answers name two blocks {last} (a reorg?)")
+                    end = last_block
                 size += nbytes
                 parts.append(logs)
                 if topics:
@@ -314,12 +332,15 @@ class EvmReader:
             if topics:
                 children = self.watch.family(said)
         known = {a: c for a, c in children.items() if c.height <= last}
-        return _Logs(EvmLogs.joined(parts), end, size, {a: starts[a] for a in asked}, known)
+        return _Logs(
+            EvmLogs.joined(parts or [NO_LOGS]), end, size, {a: starts[a] for a in asked}, known
+        )
 
     async def _logs_of(
-        self, first: int, last: int, addresses: list[str]
-    ) -> tuple[EvmLogs, Header, int]:
-        """The logs of ``addresses`` in ``first..last``, the header of ``last``, their bytes."""
+        self, first: int, last: int, addresses: list[str], finalized: bool
+    ) -> tuple[EvmLogs, Header | None, int]:
+        """The logs of ``addresses`` in ``first..last`` and the answers' bytes; the header of
+        ``last`` from the same node, None of a final range."""
         if not addresses:  # to a node no address means every address
             header, nbytes = await self._headers([last], at=last)
             return NO_LOGS, self._present(header, [last], self._where(last, last))[0], nbytes
@@ -330,63 +351,67 @@ class EvmReader:
         }
         if self.watch.topics is not None:
             query["topics"] = [sorted(self.watch.topics)]
-        calls = [("eth_getBlockByNumber", [hex(last), False]), ("eth_getLogs", [query])]
         width = last - first + 1
         cap = self.rpc.width
         try:
             if cap is not None and width > cap:
-                return await self._split(first, last, cap, addresses)
-            answer = await self.rpc.ask(calls, height=last, width=width, together=True)
+                return await self._split(first, last, cap, addresses, finalized)
+            return await self._with_end(last, ("eth_getLogs", [query]), finalized, width=width)
         except NodeRetryable as error:
             fault = error.fault
             if fault.kind not in (Kind.WIDE, Kind.MANY, Kind.TIMEOUT):
                 raise
             if width == 1:
-                return await self._logs_by_receipts(last, addresses, error)
+                return await self._logs_by_receipts(last, addresses, finalized, error)
             half = (width + 1) // 2
             if fault.span and fault.span[0] == first and first <= fault.span[1] < last:
                 half = fault.span[1] - first + 1
             elif fault.kind is Kind.WIDE:
                 half = min(self.rpc.width or half, width - 1)
-            return await self._split(first, last, half, addresses)
-        end, logs = answer.results
-        if end is None or logs is None:
-            answer.endpoint.lags(last)
-            raise Retryable(
-                f"{self.chain.name}: {answer.endpoint.label} doesn't know block {last} (yet)"
-            )
-        return logs, end, answer.nbytes
+            return await self._split(first, last, half, addresses, finalized)
+
+    async def _with_end(
+        self, last: int, call: Call, finalized: bool, *, width: int = 0
+    ) -> tuple[Any, Header | None, int]:
+        """``call``'s result, the header of ``last`` from the same node (None where that node
+        calls it final), the answers' bytes."""
+        end: Header | None = None
+        if finalized:
+            result, nbytes, node = await self._final(last, call, width=width)
+        else:
+            calls = [("eth_getBlockByNumber", [hex(last), False]), call]
+            answer = await self.rpc.ask(calls, height=last, width=width, together=True)
+            end, result = answer.results
+            nbytes, node = answer.nbytes, f"{self.chain.name}: {answer.endpoint.label}"
+            if end is None or result is None:
+                answer.endpoint.lags(last)
+        if result is None or (end is None and not finalized):
+            raise Retryable(f"{node} doesn't know block {last} (yet)")
+        return result, end, nbytes
 
     async def _split(
-        self, first: int, last: int, width: int, addresses: list[str]
-    ) -> tuple[EvmLogs, Header, int]:
+        self, first: int, last: int, width: int, addresses: list[str], finalized: bool
+    ) -> tuple[EvmLogs, Header | None, int]:
         parts = [
-            await self._logs_of(a, min(last, a + width - 1), addresses)
+            await self._logs_of(a, min(last, a + width - 1), addresses, finalized)
             for a in range(first, last + 1, width)
         ]
         logs, ends, sizes = zip(*parts, strict=True)
         return EvmLogs.joined(logs), ends[-1], sum(sizes)
 
     async def _logs_by_receipts(
-        self, height: int, addresses: list[str], cause: NodeRetryable
-    ) -> tuple[EvmLogs, Header, int]:
+        self, height: int, addresses: list[str], finalized: bool, cause: NodeRetryable
+    ) -> tuple[EvmLogs, Header | None, int]:
         """A single block's logs where eth_getLogs refuses even that."""
-        calls = [
-            ("eth_getBlockByNumber", [hex(height), False]),
-            ("eth_getBlockReceipts", [hex(height)]),
-        ]
+        call: Call = ("eth_getBlockReceipts", [hex(height)])
         try:
-            answer = await self.rpc.ask(calls, height=height)
+            receipts, end, nbytes = await self._with_end(height, call, finalized)
         except NodeFatal:
             raise Fatal(
                 f"{cause}: block {height} alone is too much for this node; "
                 f"add another URL to chains.{self.chain.name}.rpc"
             ) from cause
-        end, receipts = answer.results
-        if end is None or receipts is None:
-            raise Retryable(f"{self.chain.name}: {answer.endpoint.label} lost block {height}")
-        logs = from_receipts(receipts, set(addresses), self.watch.topics)
-        return logs, end, answer.nbytes
+        return from_receipts(receipts, set(addresses), self.watch.topics), end, nbytes
 
     async def _headers(
         self, heights: Sequence[int], *, at: int | None = None

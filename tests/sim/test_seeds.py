@@ -19,6 +19,8 @@ FOUND = {
     # anvil's words for a range beyond its head, after a reorg to a shorter chain
     "range beyond the head": (21, 30),
     "repaired below finality": (14, 20),
+    # heights that one node called final came from another that still sat on an orphaned fork
+    "final heights of an orphaned fork": (28, None),
 }
 
 

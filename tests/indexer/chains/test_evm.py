@@ -31,6 +31,7 @@ async def history(anvil: Any) -> AsyncIterator[tuple[Any, str, EvmReader]]:
 
 async def test_finalized_range_has_logs_in_order_and_headers_of_their_blocks(history: Any) -> None:
     anvil, address, reader = history
+    anvil.mine(64)
     got = await reader.fetch(3, 9, finalized=True)
     assert (got.chain, got.first, got.last, got.finalized) == ("anvil", 3, 9, True)
     logs = got.events
@@ -97,6 +98,7 @@ async def test_finalized_follows_the_nodes_tag(history: Any) -> None:
 
 async def test_stream_is_contiguous_and_complete(history: Any) -> None:
     anvil, address, _ = history
+    anvil.mine(64)
     reader = EvmReader(anvil.chain(), Watch({address: 0}), events=20)
     parts = [part async for part in reader.stream(0, 21, finalized=True)]
     await reader.aclose()
@@ -119,6 +121,7 @@ async def test_stream_can_be_left_early(history: Any) -> None:
 
 async def test_addresses_start_where_the_watch_says(history: Any) -> None:
     anvil, address, _ = history
+    anvil.mine(64)
     reader = EvmReader(anvil.chain(), Watch({address: 8}))
     got = await reader.fetch(0, 10, finalized=True)
     assert sorted(set(got.events.height.tolist())) == [8, 10]

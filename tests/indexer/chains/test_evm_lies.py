@@ -20,7 +20,7 @@ ZERO_BLOOM = "0x" + "00" * 256
 @pytest.fixture(scope="module")
 def story(new_anvil: Any) -> Iterator[tuple[Any, str]]:
     """Blocks 2..21, the even ones with as many logs as their number."""
-    anvil = new_anvil()
+    anvil = new_anvil("--slots-in-an-epoch", "0")  # each block is final at once
     address = anvil.deploy()
     for height in range(2, HEIGHT + 1):
         if height % 2 == 0:
@@ -173,6 +173,17 @@ async def test_logs_of_another_fork(chain: Any, finalized: bool) -> None:
 
     proxy.change = every("eth_getLogs", other)
     await fails(reader, 19, 21, finalized, "logs and header of block 20 differ")
+
+
+async def test_a_node_that_does_not_call_the_range_final(chain: Any) -> None:
+    """It has the heights, but perhaps as a fork that others know to be orphaned."""
+    anvil, proxy, reader, _ = chain
+    behind = anvil.call("eth_getBlockByNumber", hex(20), False)
+    proxy.change = every(
+        "eth_getBlockByNumber", lambda params, block: behind if params[0] == "finalized" else block
+    )
+    await fails(reader, 17, 21, True, "doesn't call block 21 final yet")
+    assert len((await reader.fetch(17, 20, finalized=True)).events) == 38
 
 
 async def test_two_forks_in_one_answer(chain: Any) -> None:
