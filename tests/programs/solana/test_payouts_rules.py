@@ -33,6 +33,7 @@ U64 = 2**64 - 1
 WEEK = 7 * DAY
 TEN_YEARS = 3650 * DAY
 PERIOD = 366 * DAY
+LATEST = PUBLISH_BY + TEN_YEARS  # of a trigger
 RECORD = bytes([9]) * 32
 WINDOW = {"kind": ROUND, "opens_at": DAY, "closes_at": 2 * DAY, "entry_fee": 5}
 TRIGGER = {"comparator": 1, "threshold": 50, "trigger_by": 5 * DAY}
@@ -178,9 +179,9 @@ def test_the_shortest_way(payouts: Payouts) -> None:
         ({"publish_by": 0}, "InvalidDeadlines"),
         ({"publish_by": -(2**63)}, "InvalidDeadlines"),
         ({"publish_by": TEN_YEARS + 1, "expires_at": 2 * TEN_YEARS}, "InvalidDeadlines"),
-        ({"challenge_delay": PERIOD + 1, "expires_at": 2 * TEN_YEARS}, "InvalidDeadlines"),
+        ({"challenge_delay": PERIOD + 1, "expires_at": 2 * PERIOD}, "InvalidDeadlines"),
         ({"expires_at": EXPIRES_AT - 1}, "InvalidDeadlines"),
-        ({"expires_at": 2 * TEN_YEARS + 1}, "InvalidDeadlines"),
+        ({"expires_at": PUBLISH_BY + TEN_YEARS + 1}, "InvalidDeadlines"),
         ({"publish_by": 2**63, "expires_at": 2**63}, "InvalidDeadlines"),
         ({"comparator": 1}, "InvalidTrigger"),
         ({"threshold": 1}, "InvalidTrigger"),
@@ -203,12 +204,13 @@ def test_open_to_the_edges(payouts: Payouts) -> None:
         challenge_delay=PERIOD,
         expires_at=2 * TEN_YEARS,
     )
+    payouts.opened(expires_at=PUBLISH_BY + TEN_YEARS)
     payouts.opened(**WINDOW | {"opens_at": 0, "closes_at": PUBLISH_BY - 1})
     payouts.opened(**WINDOW | {"opens_at": -DAY, "closes_at": 1})
     by_height = payouts.opened(kind=ROUND, by_height=True, opens_at=5, closes_at=U64)
     assert payouts.read(by_height)["closes_at"] == U64
-    assert payouts.read(payouts.counter)["pools"] == 6
-    assert payouts.read(payouts.creator_counter(wallet("opener").pubkey()))["next_nonce"] == 6
+    assert payouts.read(payouts.counter)["pools"] == 7
+    assert payouts.read(payouts.creator_counter(wallet("opener").pubkey()))["next_nonce"] == 7
 
 
 @pytest.mark.parametrize(
@@ -220,10 +222,15 @@ def test_open_to_the_edges(payouts: Payouts) -> None:
         ({"trigger_by": -(2**63)}, "InvalidTrigger"),
         ({"trigger_by": EXPIRES_AT - WEEK + 1}, "InvalidDeadlines"),
         ({"trigger_by": 2**63}, "InvalidDeadlines"),
+        ({"trigger_by": LATEST + 1, "expires_at": LATEST + TEN_YEARS}, "InvalidDeadlines"),
+        ({"trigger_by": LATEST, "expires_at": LATEST + TEN_YEARS + 1}, "InvalidDeadlines"),
+        ({"trigger_by": 1, "expires_at": PUBLISH_BY + TEN_YEARS + 1}, "InvalidDeadlines"),
         ({"feed": Pubkey.from_bytes(bytes([9]) * 32)}, "WrongFeed"),
         ({}, None),
         ({"comparator": 2, "threshold": -(2**127)}, None),
         ({"trigger_by": EXPIRES_AT - WEEK}, None),
+        ({"trigger_by": LATEST, "expires_at": LATEST + TEN_YEARS}, None),
+        ({"trigger_by": 1, "expires_at": PUBLISH_BY + TEN_YEARS}, None),
     ],
 )
 def test_open_with_a_trigger(
