@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from onsvm.bets import DAY
-from onsvm.chain import START, SYSTEM, TOKEN, Receipt, Refused, wallet
+from onsvm.chain import FROZEN, START, SYSTEM, Receipt, Refused, wallet
 from onsvm.contracts import ED25519, ed25519_instruction
 from onsvm.feeds import Feeds
 from onsvm.forge import with_account, with_data
@@ -719,15 +719,12 @@ def test_a_frozen_account_blocks_nobody_else(payouts: Payouts) -> None:
     pool, tree = payouts.published(LEAVES)
     chain = payouts.chain
     account = chain.token_account(wallet("bob").pubkey(), chain.token("usd"))
-    data = bytearray(chain.data(account) or b"")
-    data[108] = 2
-    chain.put(account, TOKEN, bytes(data))
-    with pytest.raises(Refused):
-        payouts.send(payouts.claim("carol", pool, LEAVES[1], tree.proof(1)))
+    chain.freeze(account)
+    claim = payouts.claim("carol", pool, LEAVES[1], tree.proof(1))
+    refuses(payouts, claim, error=FROZEN)
     payouts.send(payouts.claim("carol", pool, LEAVES[0], tree.proof(0)))
-    data[108] = 1
-    chain.put(account, TOKEN, bytes(data))
-    payouts.send(payouts.claim("carol", pool, LEAVES[1], tree.proof(1)))
+    chain.freeze(account, False)
+    payouts.send(claim)
 
 
 # ---- vouchers ----
@@ -812,6 +809,26 @@ def test_a_vendor_is_paid_by_the_beneficiarys_signature(payouts: Payouts) -> Non
         refuses(payouts, signature, redeem, error="InvalidSignature")
     assert (usd(payouts, "dave"), usd(payouts, "alice")) == (100, 0)
     assert payouts.read(pool)["vouchers"] == 0
+
+
+def test_a_frozen_vendor_costs_nobody_a_voucher(payouts: Payouts) -> None:
+    """G-7, P-14: what is not paid stays in the voucher; another vendor is paid meanwhile."""
+    pool = allocated(payouts)
+    chain = payouts.chain
+    payouts.send(payouts.set_vendor("operator", pool, "carol"))
+    account = chain.token_account(wallet("dave").pubkey(), chain.token("usd"))
+    chain.freeze(account)
+    first = payouts.signature("alice", pool, "dave", 30, 0, 2 * DAY)
+    redeem = payouts.redeem("mallory", pool, "alice", "dave", 30, 2 * DAY)
+    refuses(payouts, first, redeem, error=FROZEN)
+    second = payouts.signature("alice", pool, "carol", 70, 0, 2 * DAY)
+    payouts.send(second, payouts.redeem("mallory", pool, "alice", "carol", 70, 2 * DAY))
+    assert payouts.read(payouts.voucher(pool, "alice"))["amount"] == 30
+    third = payouts.signature("alice", pool, "dave", 30, 1, 2 * DAY)
+    refuses(payouts, third, redeem, error=FROZEN)
+    chain.freeze(account, False)
+    payouts.send(third, redeem)
+    assert (usd(payouts, "carol"), usd(payouts, "dave")) == (70, 30)
 
 
 def test_redeem_refuses(payouts: Payouts) -> None:
@@ -961,6 +978,39 @@ def test_what_is_left_goes_back_pro_rata(payouts: Payouts) -> None:
     state = payouts.read(pool)
     assert (state["left"], state["refunded"], state["receipts"]) == (left, left, 0)
     assert held(payouts, pool) == 0
+
+
+def test_a_frozen_funder_blocks_nobody_else(payouts: Payouts) -> None:
+    """G-7, G-8, P-15, P-18: frank is refunded; what is fiona's, the rest, waits for her, or goes to
+    another account of hers, and until then the pool stays."""
+    pool = payouts.opened()
+    chain = payouts.chain
+    for name, amount in (("fiona", 600), ("frank", 400)):
+        chain.mint(wallet(name).pubkey(), chain.token("usd"), amount)
+        payouts.send(payouts.fund(name, pool, amount))
+    tree = payouts.tree(pool, LEAVES[:1])
+    payouts.send(payouts.publish("operator", pool, tree.root, 100))
+    chain.at(DELAY)
+    payouts.send(payouts.claim("mallory", pool, LEAVES[0], tree.proof(0)))
+    chain.at(EXPIRES_AT)
+    fiona = wallet("fiona").pubkey()
+    account = chain.token_account(fiona, chain.token("usd"))
+    chain.freeze(account)
+    refund = payouts.refund("mallory", pool, "fiona")
+    refuses(payouts, refund, error=FROZEN)
+    payouts.send(payouts.refund("mallory", pool, "frank"))
+    assert usd(payouts, "frank") == 360
+    refuses(payouts, refund, error=FROZEN)
+    payouts.send(payouts.reclaim(pool, payouts.page(pool, 0)))
+    refuses(payouts, payouts.close(pool), error="PartsLeft")
+    assert payouts.read(payouts.receipt(pool, "fiona"))["amount"] == 600
+    assert held(payouts, pool) == 540
+    besides = Pubkey.new_unique()
+    chain.put_token_account(besides, fiona, chain.token("usd"), 0)
+    at = payouts.interface.position("refund", "destination")
+    payouts.send(with_account(refund, at, besides))
+    assert (chain.balance(besides), chain.balance(account)) == (540, 0)
+    payouts.send(payouts.close(pool))
 
 
 def test_unpublished_money_goes_back(payouts: Payouts) -> None:
