@@ -811,6 +811,46 @@ def test_a_vendor_is_paid_by_the_beneficiarys_signature(payouts: Payouts) -> Non
     assert payouts.read(pool)["vouchers"] == 0
 
 
+def test_vouchers_of_one_account_add_up(payouts: Payouts) -> None:
+    """P-12, P-14, K-3: of leaves on two pages, to two vendors, in as many parts as alice signs;
+    what is not hers no signature of hers moves, and none moves anything twice."""
+    leaves: list[Leaf] = [(0, "alice", 100), (7, "alice", 20), (PAGE, "alice", 3), (1, "bob", 50)]
+    pool, tree = payouts.published(leaves)
+    for number, leaf in enumerate(leaves):
+        payouts.send(payouts.allocate("mallory", pool, leaf, tree.proof(number)))
+    vendors = {"dave": "carol", "carol": "dave"}  # each with the other
+    for vendor in vendors:
+        payouts.send(payouts.set_vendor("operator", pool, vendor))
+    until = 2 * DAY
+    used: list[tuple[Instruction, Instruction]] = []
+    for nonce, (vendor, amount) in enumerate([("dave", 60), ("carol", 50), ("dave", 13)]):
+        signature = payouts.signature("alice", pool, vendor, amount, nonce, until)
+        changed = [
+            payouts.redeem("mallory", pool, "alice", vendors[vendor], amount, until),
+            payouts.redeem("mallory", pool, "alice", vendor, amount + 1, until),
+            payouts.redeem("mallory", pool, "alice", vendor, amount, until + 1),
+            payouts.redeem("mallory", pool, "bob", vendor, amount, until),
+        ]
+        for redeem in changed:
+            refuses(payouts, signature, redeem, error="InvalidSignature")
+        redeem = payouts.redeem("mallory", pool, "alice", vendor, amount, until)
+        payouts.chain.at(until + 1)
+        refuses(payouts, signature, redeem, error="SignatureExpired")
+        payouts.chain.at(until)
+        payouts.send(signature, redeem)
+        used.append((signature, redeem))
+        for again in used:
+            refuses(payouts, *again, error="InvalidSignature")
+    one_more = payouts.signature("alice", pool, "dave", 1, 3, until)
+    redeem = payouts.redeem("mallory", pool, "alice", "dave", 1, until)
+    refuses(payouts, one_more, redeem, error="ExceedsVoucher")
+    assert (usd(payouts, "dave"), usd(payouts, "carol")) == (73, 50)
+    assert payouts.read(payouts.voucher(pool, "alice"))["amount"] == 0
+    assert payouts.read(payouts.voucher(pool, "bob"))["amount"] == 50
+    assert payouts.read(pool)["vouchers"] == 50
+    assert held(payouts, pool) == 1000 - 123
+
+
 def test_a_frozen_vendor_costs_nobody_a_voucher(payouts: Payouts) -> None:
     """G-7, P-14: what is not paid stays in the voucher; another vendor is paid meanwhile."""
     pool = allocated(payouts)
