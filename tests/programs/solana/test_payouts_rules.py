@@ -458,6 +458,73 @@ def test_veto_after_publish_by_refunds(payouts: Payouts) -> None:
     assert usd(payouts, "fiona") == 1000
 
 
+STOLEN: Leaf = (0, "operator", 1000)
+
+
+def test_a_root_that_pays_the_operator_is_vetoed(payouts: Payouts) -> None:
+    """P-8, P-10, P-12, P-15: it pays nothing before the guardian can forget it, and nothing after;
+    with no other root in time the funders have everything back."""
+    pool = payouts.funded(1000)
+    chain = payouts.chain
+    root = payouts.tree(pool, [STOLEN]).root
+    take = [
+        payouts.claim("operator", pool, STOLEN, []),
+        payouts.allocate("operator", pool, STOLEN, []),
+    ]
+    payouts.send(payouts.publish("operator", pool, root, 1000))
+    chain.at(DELAY - 1)
+    for ix in take:
+        refuses(payouts, ix, error="TooEarly")
+    payouts.send(payouts.veto("guardian", pool))
+    for at in (DELAY, PUBLISH_BY, PUBLISH_BY + 1, EXPIRES_AT - 1):
+        chain.at(at)
+        for ix in take:
+            refuses(payouts, ix, error="WrongStatus")
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (0, 1000)
+
+
+def test_a_right_root_replaces_one_that_pays_the_operator(payouts: Payouts) -> None:
+    """P-7, P-8, P-10: of the vetoed one no leaf is left, whatever is open for claims."""
+    pool = payouts.funded(1000)
+    chain = payouts.chain
+    payouts.send(payouts.publish("operator", pool, payouts.tree(pool, [STOLEN]).root, 1000))
+    payouts.send(payouts.veto("guardian", pool))
+    tree = payouts.tree(pool, LEAVES)
+    payouts.send(payouts.publish("operator", pool, tree.root, 450, len(LEAVES)))
+    chain.at(DELAY)
+    stolen = payouts.claim("operator", pool, STOLEN, [])
+    refuses(payouts, stolen, error="InvalidProof")
+    for index, leaf in enumerate(LEAVES):
+        payouts.send(payouts.claim("mallory", pool, leaf, tree.proof(index)))
+    chain.at(EXPIRES_AT)
+    refuses(payouts, stolen, error="TooLate")
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (0, 550)
+    assert held(payouts, pool) == 0
+
+
+def test_a_root_takes_what_was_published_and_no_more(payouts: Payouts) -> None:
+    """P-7, P-8, P-10, P-15: no guardian speaks, and the operator is paid; not what others paid into
+    another pool, nor what of this one's money the total leaves out."""
+    other = payouts.funded(1000)
+    pool = payouts.funded(1000)
+    root = payouts.tree(pool, [STOLEN]).root
+    much = payouts.publish("operator", pool, root, 1001)
+    refuses(payouts, much, error="InsufficientFunds")
+    leaves: list[Leaf] = [(0, "operator", 900), (1, "operator", 1)]
+    tree = payouts.tree(pool, leaves)
+    payouts.send(payouts.publish("operator", pool, tree.root, 900, len(leaves)))
+    payouts.chain.at(DELAY)
+    payouts.send(payouts.claim("operator", pool, leaves[0], tree.proof(0)))
+    more = payouts.claim("operator", pool, leaves[1], tree.proof(1))
+    refuses(payouts, more, error="ExceedsTotal")
+    payouts.chain.at(EXPIRES_AT)
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (900, 100)
+    assert held(payouts, other) == 1000
+
+
 def test_no_guardian_vetoes_nothing(payouts: Payouts) -> None:
     """P-8: neither without a guardian nor when it is gone is anybody else asked."""
     pool = payouts.funded(1000, guardian=ZERO)
