@@ -156,6 +156,7 @@ contract Payouts is Escrow, EIP712 {
     }
 
     uint40 private constant NEVER = type(uint40).max;
+    /// Longest time from one deadline to the next.
     uint256 private constant TEN_YEARS = 3650 days;
     uint256 private constant MAX_DELAY = 366 days;
     /// Claims are open for at least this long.
@@ -745,18 +746,24 @@ contract Payouts is Escrow, EIP712 {
     }
 
     function _checkDeadlines(Terms calldata t) private view {
+        // Without a trigger triggerBy is 0, which is checked below.
+        uint256 last = Math.max(t.publishBy, t.triggerBy);
         require(
             t.publishBy > block.timestamp && t.publishBy <= block.timestamp + TEN_YEARS
                 && t.challengeDelay <= MAX_DELAY
                 && t.expiresAt >= uint256(t.publishBy) + t.challengeDelay + MIN_CLAIM_TIME
-                && t.expiresAt <= block.timestamp + 2 * TEN_YEARS,
+                && t.expiresAt <= last + TEN_YEARS,
             InvalidDeadlines()
         ); // P-3
         if (t.feed == 0) {
             require(t.comparator == 0 && t.threshold == 0 && t.triggerBy == 0, InvalidTrigger()); // P-4
             return;
         }
-        require(t.expiresAt >= uint256(t.triggerBy) + MIN_CLAIM_TIME, InvalidDeadlines()); // P-3
+        require(
+            t.triggerBy <= t.publishBy + TEN_YEARS
+                && t.expiresAt >= uint256(t.triggerBy) + MIN_CLAIM_TIME,
+            InvalidDeadlines()
+        ); // P-3
         require(
             (t.comparator == 1 || t.comparator == 2) && t.triggerBy > block.timestamp,
             InvalidTrigger()

@@ -129,15 +129,34 @@ contract PayoutsTest is Test {
         t = aid();
         t.expiresAt -= 1;
         refuseOpen(t, Payouts.InvalidDeadlines.selector);
-        t.expiresAt = uint40(START + 2 * TEN_YEARS + 1);
+        t.expiresAt = uint40(PUBLISH_BY + TEN_YEARS + 1);
         refuseOpen(t, Payouts.InvalidDeadlines.selector);
         t.expiresAt -= 1;
         payouts.open(t);
-        t = triggered();
+        t.publishBy = uint40(START + TEN_YEARS);
+        t.expiresAt = uint40(START + 2 * TEN_YEARS);
+        payouts.open(t);
+    }
+
+    function test_P3_deadlines_with_a_trigger() external {
+        Payouts.Terms memory t = triggered();
         t.expiresAt = EXPIRES;
         t.triggerBy = EXPIRES - 7 days + 1;
         refuseOpen(t, Payouts.InvalidDeadlines.selector);
         t.triggerBy -= 1;
+        payouts.open(t);
+        t.triggerBy = uint40(PUBLISH_BY + TEN_YEARS + 1);
+        t.expiresAt = uint40(PUBLISH_BY + 2 * TEN_YEARS);
+        refuseOpen(t, Payouts.InvalidDeadlines.selector);
+        t.triggerBy -= 1;
+        payouts.open(t);
+        t.expiresAt += 1;
+        refuseOpen(t, Payouts.InvalidDeadlines.selector);
+        // The later of the two counts, whichever it is.
+        t.triggerBy = START + 1;
+        t.expiresAt = uint40(PUBLISH_BY + TEN_YEARS + 1);
+        refuseOpen(t, Payouts.InvalidDeadlines.selector);
+        t.expiresAt -= 1;
         payouts.open(t);
     }
 

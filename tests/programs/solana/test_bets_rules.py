@@ -2,7 +2,8 @@
 
 import pytest
 from onsvm.bets import DAY, OPEN, RESOLVED, VOIDED, Bets
-from onsvm.chain import START, SYSTEM, TOKEN, Receipt, Refused, wallet
+from onsvm.chain import FROZEN, START, SYSTEM, TOKEN, Receipt, Refused, wallet
+from onsvm.forge import with_account
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
@@ -674,26 +675,49 @@ def test_closed_market_is_gone(bets: Bets) -> None:
 
 
 def test_a_frozen_bettor_blocks_nobody(bets: Bets) -> None:
-    """G-7"""
+    """G-7, G-8"""
     market = settled(bets, {"alice": (0, 10), "bob": (0, 10), "carol": (1, 20)}, 0, fee_bps=1000)
     chain, alice = bets.chain, wallet("alice").pubkey()
-    account = chain.token_account(alice, chain.token("usd"))
-    data = bytearray(chain.data(account) or b"")
-    data[108] = 2  # frozen
-    holder = chain.svm.get_account(account)
-    assert holder is not None
-    chain.put(account, holder.owner, bytes(data), holder.lamports)
-    refuses(bets, bets.claim("alice", market, "alice", 0), f"{holder.owner} 17")
+    chain.freeze(chain.token_account(alice, chain.token("usd")))
+    claim = bets.claim("bob", market, "alice", 0)
+    refuses(bets, claim, FROZEN)
     bets.send(bets.claim("bob", market, "bob", 0))
     bets.send(bets.collect_fee("bob", market))
     assert usd(bets, "bob") == 19
     besides = Pubkey.new_unique()
     chain.put_token_account(besides, alice, chain.token("usd"), 0)
-    ix = bets.claim("bob", market, "alice", 0)
-    metas = list(ix.accounts)
-    metas[4] = AccountMeta(besides, False, True)
-    bets.send(Instruction(ix.program_id, bytes(ix.data), metas))
+    bets.send(with_account(claim, bets.interface.position("claim", "destination"), besides))
     assert chain.balance(besides) == 19
+
+
+def test_a_frozen_fee_recipient_blocks_nobody(bets: Bets) -> None:
+    """G-7, G-8, B-15, B-17: the bettors are paid; fee and dust wait for their recipient."""
+    stakes = {"alice": (0, 3), "bob": (0, 4), "carol": (1, 10)}
+    market = settled(bets, stakes, 0, fee_bps=1000)
+    chain, treasury = bets.chain, wallet("treasury").pubkey()
+    account = chain.token_account(treasury, chain.token("usd"))
+    chain.freeze(account)
+    collect_fee = bets.collect_fee("dave", market)
+    refuses(bets, collect_fee, FROZEN)
+    for bettor in ("alice", "bob"):
+        bets.send(bets.claim("dave", market, bettor, 0))
+    for bettor, (outcome, _) in stakes.items():
+        bets.send(bets.close_position("dave", market, bettor, outcome))
+    assert (usd(bets, "alice"), usd(bets, "bob")) == (3 * 16 // 7, 4 * 16 // 7)
+    close = bets.close("dave", market)
+    refuses(bets, close, "FeeNotCollected")
+    assert not bets.read(market)["fee_collected"]
+    besides = Pubkey.new_unique()
+    chain.put_token_account(besides, treasury, chain.token("usd"), 0)
+    at = bets.interface.position("collect_fee", "destination")
+    bets.send(with_account(collect_fee, at, besides))
+    assert chain.balance(besides) == 1
+    refuses(bets, close, FROZEN)
+    assert chain.balance(bets.vault(market)) == 1
+    chain.freeze(account, False)
+    bets.send(close)
+    assert usd(bets, "treasury") == 1
+    assert chain.data(market) is None
 
 
 def test_native_token(bets: Bets) -> None:

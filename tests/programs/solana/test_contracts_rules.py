@@ -2,7 +2,7 @@
 
 import pytest
 from onsvm.bets import DAY
-from onsvm.chain import START, SYSTEM, Receipt, Refused, wallet
+from onsvm.chain import FROZEN, START, SYSTEM, Receipt, Refused, wallet
 from onsvm.contracts import (
     ACTIVE,
     CANCELLED,
@@ -719,6 +719,31 @@ def test_withdraw(contracts: Contracts) -> None:
     ((_, event),) = events(contracts.send(contracts.withdraw("bob", agreement, "bob")))
     assert (event["amount"], event["paid_after"]) == (630, 1050)
     assert contracts.read(agreement)["seq"] == event["seq"] == 9  # J-4
+
+
+@pytest.mark.parametrize(("frozen", "other"), [("alice", "bob"), ("bob", "alice")])
+def test_a_frozen_party_blocks_nobody_else(contracts: Contracts, frozen: str, other: str) -> None:
+    """G-7, G-8, A-15, A-17: what it is owed waits, or goes to another account of its own."""
+    agreement = contracts.delivered(40)
+    chain = contracts.chain
+    chain.at(12 * DAY)
+    contracts.send(contracts.step("settle", "mallory", agreement))
+    due = {"alice": 420, "bob": 630}
+    account = chain.token_account(wallet(frozen).pubkey(), chain.token("usd"))
+    chain.freeze(account)
+    withdraw = contracts.withdraw("mallory", agreement, frozen)
+    refuses(contracts, withdraw, error=FROZEN)
+    contracts.send(contracts.withdraw("mallory", agreement, other))
+    assert usd(contracts, other) == due[other]
+    refuses(contracts, withdraw, error=FROZEN)
+    refuses(contracts, contracts.close(agreement), error="MoneyLeft")
+    assert sum(owed(contracts, agreement)) == chain.balance(contracts.vault(agreement))
+    besides = Pubkey.new_unique()
+    chain.put_token_account(besides, wallet(frozen).pubkey(), chain.token("usd"), 0)
+    at = contracts.interface.position("withdraw", "destination")
+    contracts.send(with_account(withdraw, at, besides))
+    assert (chain.balance(besides), chain.balance(account)) == (due[frozen], 0)
+    contracts.send(contracts.close(agreement))
 
 
 def test_close(contracts: Contracts) -> None:

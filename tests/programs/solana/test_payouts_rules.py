@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from onsvm.bets import DAY
-from onsvm.chain import START, SYSTEM, TOKEN, Receipt, Refused, wallet
+from onsvm.chain import FROZEN, START, SYSTEM, Receipt, Refused, wallet
 from onsvm.contracts import ED25519, ed25519_instruction
 from onsvm.feeds import Feeds
 from onsvm.forge import with_account, with_data
@@ -33,6 +33,7 @@ U64 = 2**64 - 1
 WEEK = 7 * DAY
 TEN_YEARS = 3650 * DAY
 PERIOD = 366 * DAY
+LATEST = PUBLISH_BY + TEN_YEARS  # of a trigger
 RECORD = bytes([9]) * 32
 WINDOW = {"kind": ROUND, "opens_at": DAY, "closes_at": 2 * DAY, "entry_fee": 5}
 TRIGGER = {"comparator": 1, "threshold": 50, "trigger_by": 5 * DAY}
@@ -178,9 +179,9 @@ def test_the_shortest_way(payouts: Payouts) -> None:
         ({"publish_by": 0}, "InvalidDeadlines"),
         ({"publish_by": -(2**63)}, "InvalidDeadlines"),
         ({"publish_by": TEN_YEARS + 1, "expires_at": 2 * TEN_YEARS}, "InvalidDeadlines"),
-        ({"challenge_delay": PERIOD + 1, "expires_at": 2 * TEN_YEARS}, "InvalidDeadlines"),
+        ({"challenge_delay": PERIOD + 1, "expires_at": 2 * PERIOD}, "InvalidDeadlines"),
         ({"expires_at": EXPIRES_AT - 1}, "InvalidDeadlines"),
-        ({"expires_at": 2 * TEN_YEARS + 1}, "InvalidDeadlines"),
+        ({"expires_at": PUBLISH_BY + TEN_YEARS + 1}, "InvalidDeadlines"),
         ({"publish_by": 2**63, "expires_at": 2**63}, "InvalidDeadlines"),
         ({"comparator": 1}, "InvalidTrigger"),
         ({"threshold": 1}, "InvalidTrigger"),
@@ -203,12 +204,13 @@ def test_open_to_the_edges(payouts: Payouts) -> None:
         challenge_delay=PERIOD,
         expires_at=2 * TEN_YEARS,
     )
+    payouts.opened(expires_at=PUBLISH_BY + TEN_YEARS)
     payouts.opened(**WINDOW | {"opens_at": 0, "closes_at": PUBLISH_BY - 1})
     payouts.opened(**WINDOW | {"opens_at": -DAY, "closes_at": 1})
     by_height = payouts.opened(kind=ROUND, by_height=True, opens_at=5, closes_at=U64)
     assert payouts.read(by_height)["closes_at"] == U64
-    assert payouts.read(payouts.counter)["pools"] == 6
-    assert payouts.read(payouts.creator_counter(wallet("opener").pubkey()))["next_nonce"] == 6
+    assert payouts.read(payouts.counter)["pools"] == 7
+    assert payouts.read(payouts.creator_counter(wallet("opener").pubkey()))["next_nonce"] == 7
 
 
 @pytest.mark.parametrize(
@@ -220,10 +222,15 @@ def test_open_to_the_edges(payouts: Payouts) -> None:
         ({"trigger_by": -(2**63)}, "InvalidTrigger"),
         ({"trigger_by": EXPIRES_AT - WEEK + 1}, "InvalidDeadlines"),
         ({"trigger_by": 2**63}, "InvalidDeadlines"),
+        ({"trigger_by": LATEST + 1, "expires_at": LATEST + TEN_YEARS}, "InvalidDeadlines"),
+        ({"trigger_by": LATEST, "expires_at": LATEST + TEN_YEARS + 1}, "InvalidDeadlines"),
+        ({"trigger_by": 1, "expires_at": PUBLISH_BY + TEN_YEARS + 1}, "InvalidDeadlines"),
         ({"feed": Pubkey.from_bytes(bytes([9]) * 32)}, "WrongFeed"),
         ({}, None),
         ({"comparator": 2, "threshold": -(2**127)}, None),
         ({"trigger_by": EXPIRES_AT - WEEK}, None),
+        ({"trigger_by": LATEST, "expires_at": LATEST + TEN_YEARS}, None),
+        ({"trigger_by": 1, "expires_at": PUBLISH_BY + TEN_YEARS}, None),
     ],
 )
 def test_open_with_a_trigger(
@@ -449,6 +456,73 @@ def test_veto_after_publish_by_refunds(payouts: Payouts) -> None:
     refuses(payouts, payouts.publish("operator", pool, RECORD, 1000), error="TooLate")
     payouts.send(payouts.refund("bob", pool, "fiona"))
     assert usd(payouts, "fiona") == 1000
+
+
+STOLEN: Leaf = (0, "operator", 1000)
+
+
+def test_a_root_that_pays_the_operator_is_vetoed(payouts: Payouts) -> None:
+    """P-8, P-10, P-12, P-15: it pays nothing before the guardian can forget it, and nothing after;
+    with no other root in time the funders have everything back."""
+    pool = payouts.funded(1000)
+    chain = payouts.chain
+    root = payouts.tree(pool, [STOLEN]).root
+    take = [
+        payouts.claim("operator", pool, STOLEN, []),
+        payouts.allocate("operator", pool, STOLEN, []),
+    ]
+    payouts.send(payouts.publish("operator", pool, root, 1000))
+    chain.at(DELAY - 1)
+    for ix in take:
+        refuses(payouts, ix, error="TooEarly")
+    payouts.send(payouts.veto("guardian", pool))
+    for at in (DELAY, PUBLISH_BY, PUBLISH_BY + 1, EXPIRES_AT - 1):
+        chain.at(at)
+        for ix in take:
+            refuses(payouts, ix, error="WrongStatus")
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (0, 1000)
+
+
+def test_a_right_root_replaces_one_that_pays_the_operator(payouts: Payouts) -> None:
+    """P-7, P-8, P-10: of the vetoed one no leaf is left, whatever is open for claims."""
+    pool = payouts.funded(1000)
+    chain = payouts.chain
+    payouts.send(payouts.publish("operator", pool, payouts.tree(pool, [STOLEN]).root, 1000))
+    payouts.send(payouts.veto("guardian", pool))
+    tree = payouts.tree(pool, LEAVES)
+    payouts.send(payouts.publish("operator", pool, tree.root, 450, len(LEAVES)))
+    chain.at(DELAY)
+    stolen = payouts.claim("operator", pool, STOLEN, [])
+    refuses(payouts, stolen, error="InvalidProof")
+    for index, leaf in enumerate(LEAVES):
+        payouts.send(payouts.claim("mallory", pool, leaf, tree.proof(index)))
+    chain.at(EXPIRES_AT)
+    refuses(payouts, stolen, error="TooLate")
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (0, 550)
+    assert held(payouts, pool) == 0
+
+
+def test_a_root_takes_what_was_published_and_no_more(payouts: Payouts) -> None:
+    """P-7, P-8, P-10, P-15: no guardian speaks, and the operator is paid; not what others paid into
+    another pool, nor what of this one's money the total leaves out."""
+    other = payouts.funded(1000)
+    pool = payouts.funded(1000)
+    root = payouts.tree(pool, [STOLEN]).root
+    much = payouts.publish("operator", pool, root, 1001)
+    refuses(payouts, much, error="InsufficientFunds")
+    leaves: list[Leaf] = [(0, "operator", 900), (1, "operator", 1)]
+    tree = payouts.tree(pool, leaves)
+    payouts.send(payouts.publish("operator", pool, tree.root, 900, len(leaves)))
+    payouts.chain.at(DELAY)
+    payouts.send(payouts.claim("operator", pool, leaves[0], tree.proof(0)))
+    more = payouts.claim("operator", pool, leaves[1], tree.proof(1))
+    refuses(payouts, more, error="ExceedsTotal")
+    payouts.chain.at(EXPIRES_AT)
+    payouts.send(payouts.refund("mallory", pool, "fiona"))
+    assert (usd(payouts, "operator"), usd(payouts, "fiona")) == (900, 100)
+    assert held(payouts, other) == 1000
 
 
 def test_no_guardian_vetoes_nothing(payouts: Payouts) -> None:
@@ -712,15 +786,12 @@ def test_a_frozen_account_blocks_nobody_else(payouts: Payouts) -> None:
     pool, tree = payouts.published(LEAVES)
     chain = payouts.chain
     account = chain.token_account(wallet("bob").pubkey(), chain.token("usd"))
-    data = bytearray(chain.data(account) or b"")
-    data[108] = 2
-    chain.put(account, TOKEN, bytes(data))
-    with pytest.raises(Refused):
-        payouts.send(payouts.claim("carol", pool, LEAVES[1], tree.proof(1)))
+    chain.freeze(account)
+    claim = payouts.claim("carol", pool, LEAVES[1], tree.proof(1))
+    refuses(payouts, claim, error=FROZEN)
     payouts.send(payouts.claim("carol", pool, LEAVES[0], tree.proof(0)))
-    data[108] = 1
-    chain.put(account, TOKEN, bytes(data))
-    payouts.send(payouts.claim("carol", pool, LEAVES[1], tree.proof(1)))
+    chain.freeze(account, False)
+    payouts.send(claim)
 
 
 # ---- vouchers ----
@@ -805,6 +876,66 @@ def test_a_vendor_is_paid_by_the_beneficiarys_signature(payouts: Payouts) -> Non
         refuses(payouts, signature, redeem, error="InvalidSignature")
     assert (usd(payouts, "dave"), usd(payouts, "alice")) == (100, 0)
     assert payouts.read(pool)["vouchers"] == 0
+
+
+def test_vouchers_of_one_account_add_up(payouts: Payouts) -> None:
+    """P-12, P-14, K-3: of leaves on two pages, to two vendors, in as many parts as alice signs;
+    what is not hers no signature of hers moves, and none moves anything twice."""
+    leaves: list[Leaf] = [(0, "alice", 100), (7, "alice", 20), (PAGE, "alice", 3), (1, "bob", 50)]
+    pool, tree = payouts.published(leaves)
+    for number, leaf in enumerate(leaves):
+        payouts.send(payouts.allocate("mallory", pool, leaf, tree.proof(number)))
+    vendors = {"dave": "carol", "carol": "dave"}  # each with the other
+    for vendor in vendors:
+        payouts.send(payouts.set_vendor("operator", pool, vendor))
+    until = 2 * DAY
+    used: list[tuple[Instruction, Instruction]] = []
+    for nonce, (vendor, amount) in enumerate([("dave", 60), ("carol", 50), ("dave", 13)]):
+        signature = payouts.signature("alice", pool, vendor, amount, nonce, until)
+        changed = [
+            payouts.redeem("mallory", pool, "alice", vendors[vendor], amount, until),
+            payouts.redeem("mallory", pool, "alice", vendor, amount + 1, until),
+            payouts.redeem("mallory", pool, "alice", vendor, amount, until + 1),
+            payouts.redeem("mallory", pool, "bob", vendor, amount, until),
+        ]
+        for redeem in changed:
+            refuses(payouts, signature, redeem, error="InvalidSignature")
+        redeem = payouts.redeem("mallory", pool, "alice", vendor, amount, until)
+        payouts.chain.at(until + 1)
+        refuses(payouts, signature, redeem, error="SignatureExpired")
+        payouts.chain.at(until)
+        payouts.send(signature, redeem)
+        used.append((signature, redeem))
+        for again in used:
+            refuses(payouts, *again, error="InvalidSignature")
+    one_more = payouts.signature("alice", pool, "dave", 1, 3, until)
+    redeem = payouts.redeem("mallory", pool, "alice", "dave", 1, until)
+    refuses(payouts, one_more, redeem, error="ExceedsVoucher")
+    assert (usd(payouts, "dave"), usd(payouts, "carol")) == (73, 50)
+    assert payouts.read(payouts.voucher(pool, "alice"))["amount"] == 0
+    assert payouts.read(payouts.voucher(pool, "bob"))["amount"] == 50
+    assert payouts.read(pool)["vouchers"] == 50
+    assert held(payouts, pool) == 1000 - 123
+
+
+def test_a_frozen_vendor_costs_nobody_a_voucher(payouts: Payouts) -> None:
+    """G-7, P-14: what is not paid stays in the voucher; another vendor is paid meanwhile."""
+    pool = allocated(payouts)
+    chain = payouts.chain
+    payouts.send(payouts.set_vendor("operator", pool, "carol"))
+    account = chain.token_account(wallet("dave").pubkey(), chain.token("usd"))
+    chain.freeze(account)
+    first = payouts.signature("alice", pool, "dave", 30, 0, 2 * DAY)
+    redeem = payouts.redeem("mallory", pool, "alice", "dave", 30, 2 * DAY)
+    refuses(payouts, first, redeem, error=FROZEN)
+    second = payouts.signature("alice", pool, "carol", 70, 0, 2 * DAY)
+    payouts.send(second, payouts.redeem("mallory", pool, "alice", "carol", 70, 2 * DAY))
+    assert payouts.read(payouts.voucher(pool, "alice"))["amount"] == 30
+    third = payouts.signature("alice", pool, "dave", 30, 1, 2 * DAY)
+    refuses(payouts, third, redeem, error=FROZEN)
+    chain.freeze(account, False)
+    payouts.send(third, redeem)
+    assert (usd(payouts, "carol"), usd(payouts, "dave")) == (70, 30)
 
 
 def test_redeem_refuses(payouts: Payouts) -> None:
@@ -954,6 +1085,39 @@ def test_what_is_left_goes_back_pro_rata(payouts: Payouts) -> None:
     state = payouts.read(pool)
     assert (state["left"], state["refunded"], state["receipts"]) == (left, left, 0)
     assert held(payouts, pool) == 0
+
+
+def test_a_frozen_funder_blocks_nobody_else(payouts: Payouts) -> None:
+    """G-7, G-8, P-15, P-18: frank is refunded; what is fiona's, the rest, waits for her, or goes to
+    another account of hers, and until then the pool stays."""
+    pool = payouts.opened()
+    chain = payouts.chain
+    for name, amount in (("fiona", 600), ("frank", 400)):
+        chain.mint(wallet(name).pubkey(), chain.token("usd"), amount)
+        payouts.send(payouts.fund(name, pool, amount))
+    tree = payouts.tree(pool, LEAVES[:1])
+    payouts.send(payouts.publish("operator", pool, tree.root, 100))
+    chain.at(DELAY)
+    payouts.send(payouts.claim("mallory", pool, LEAVES[0], tree.proof(0)))
+    chain.at(EXPIRES_AT)
+    fiona = wallet("fiona").pubkey()
+    account = chain.token_account(fiona, chain.token("usd"))
+    chain.freeze(account)
+    refund = payouts.refund("mallory", pool, "fiona")
+    refuses(payouts, refund, error=FROZEN)
+    payouts.send(payouts.refund("mallory", pool, "frank"))
+    assert usd(payouts, "frank") == 360
+    refuses(payouts, refund, error=FROZEN)
+    payouts.send(payouts.reclaim(pool, payouts.page(pool, 0)))
+    refuses(payouts, payouts.close(pool), error="PartsLeft")
+    assert payouts.read(payouts.receipt(pool, "fiona"))["amount"] == 600
+    assert held(payouts, pool) == 540
+    besides = Pubkey.new_unique()
+    chain.put_token_account(besides, fiona, chain.token("usd"), 0)
+    at = payouts.interface.position("refund", "destination")
+    payouts.send(with_account(refund, at, besides))
+    assert (chain.balance(besides), chain.balance(account)) == (540, 0)
+    payouts.send(payouts.close(pool))
 
 
 def test_unpublished_money_goes_back(payouts: Payouts) -> None:

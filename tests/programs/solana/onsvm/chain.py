@@ -36,6 +36,7 @@ START = 1_750_000_000  # unix seconds of every chain's first block
 LAMPORTS = 10**12
 LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 RENT_TOKEN_ACCOUNT = 2_039_280
+FROZEN = f"{TOKEN} 17"  # the token program's refusal to move tokens of a frozen account
 MINT_SIZE, TOKEN_ACCOUNT_SIZE = 82, 165
 
 
@@ -158,6 +159,14 @@ class Chain:
         self.put_token_account(account, owner, mint, self.balance(account) + amount)
         return account
 
+    def freeze(self, token_account: Pubkey, frozen: bool = True) -> None:
+        """As the token's issuer may; `frozen=False` thaws it."""
+        account = self.svm.get_account(token_account)
+        assert account is not None
+        data = bytearray(account.data)
+        data[108] = 2 if frozen else 1
+        self.put(token_account, account.owner, bytes(data), account.lamports)
+
     def balance(self, token_account: Pubkey) -> int:
         """Tokens; 0 where there is no account."""
         data = self.data(token_account)
@@ -263,4 +272,4 @@ def meta(address: Pubkey, signer: bool = False, writable: bool = False) -> Accou
     return AccountMeta(address, signer, writable)
 
 
-__all__ = ["SYSTEM", "TOKEN", "Chain", "Receipt", "Refused", "meta", "wallet"]
+__all__ = ["FROZEN", "SYSTEM", "TOKEN", "Chain", "Receipt", "Refused", "meta", "wallet"]

@@ -15,7 +15,7 @@ use kit::{
 use pinocchio::{AccountView, Address, ProgramResult};
 use project::Project;
 
-/// Longest time until publication, seconds: ten years of 365 days.
+/// Longest time from one deadline to the next, seconds: ten years of 365 days.
 const TEN_YEARS: i64 = 3650 * 24 * 60 * 60;
 /// Claims are open for at least this long, seconds: seven days.
 const MIN_CLAIM_TIME: i64 = 7 * 24 * 60 * 60;
@@ -139,7 +139,9 @@ fn check_rules(a: &Accounts, args: &Args, now: i64) -> ProgramResult {
     check!(delay <= MAX_PERIOD, Error::InvalidDeadlines);
     let opened_by = args.publish_by.saturating_add(delay);
     check!(args.expires_at >= opened_by.saturating_add(MIN_CLAIM_TIME), Error::InvalidDeadlines);
-    check!(args.expires_at <= now.saturating_add(2 * TEN_YEARS), Error::InvalidDeadlines);
+    // without a trigger trigger_by is 0, which is checked below
+    let last = args.publish_by.max(args.trigger_by);
+    check!(args.expires_at <= last.saturating_add(TEN_YEARS), Error::InvalidDeadlines);
     if a.feed.address() == &NONE {
         check!(args.comparator == 0, Error::InvalidTrigger);
         check!(args.threshold == 0, Error::InvalidTrigger);
@@ -147,6 +149,8 @@ fn check_rules(a: &Accounts, args: &Args, now: i64) -> ProgramResult {
     } else {
         let fired_by = args.trigger_by.saturating_add(MIN_CLAIM_TIME);
         check!(args.expires_at >= fired_by, Error::InvalidDeadlines);
+        let latest = args.publish_by.saturating_add(TEN_YEARS);
+        check!(args.trigger_by <= latest, Error::InvalidDeadlines);
         check!(args.comparator == 1 || args.comparator == 2, Error::InvalidTrigger);
         check!(now < args.trigger_by, Error::InvalidTrigger);
         // read for its checks: owner, length, discriminator
