@@ -8,7 +8,6 @@ slot S takes the first pre-image journalled after S, and rolling back puts pre-i
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,10 +24,11 @@ from solders.rent import Rent
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from deploy import loader
+from deploy.loader import LOADER
 from localnet.solana import tokens
 
 SYSTEM = Pubkey.from_string("11111111111111111111111111111111")
-LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 NATIVE_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
 LOOKUP_TABLE_HEADER = 56  # bytes before the first address of a lookup table
@@ -184,12 +184,11 @@ class Bank:
         be loaded."""
         if not elf.startswith(b"\x7fELF"):
             raise ValueError("not an ELF file")
-        code = Pubkey.find_program_address([bytes(key)], LOADER)[0]
-        held = struct.pack("<IQ?32s", 3, 0, authority is not None, bytes(authority or SYSTEM)) + elf
+        held = loader.data_account(elf, authority)
+        pointer = loader.program_account(key)
         rent = self.svm.minimum_balance_for_rent_exemption(len(held))
         try:
-            self.put(code, Account(rent, held, LOADER))
-            pointer = struct.pack("<I", 2) + bytes(code)
+            self.put(loader.program_data(key), Account(rent, held, LOADER))
             self.put(key, Account(_PROGRAM_LAMPORTS, pointer, LOADER, True))
         except BaseException as error:
             # solders does not export LiteSVMError; a panic is no Exception.
