@@ -85,10 +85,11 @@ class Config:
         return tuple(p for p in self.programs if p.chain == chain)
 
 
-def load(path: Path | str | None = None) -> Config:
+def load(path: Path | str | None = None, *, deployed: bool = True) -> Config:
     """Reads and checks ``path``, else ``$CHAINFOLD_CONFIG``, else ./chainfold.toml.
 
-    ``$DATABASE_URL`` stands above ``[database] url``. Raises Fatal with the key and the mend.
+    ``$DATABASE_URL`` stands above ``[database] url``. Without ``deployed`` it may name no program
+    yet. Raises Fatal with the key and the mend.
     """
     file = Path(path or os.environ.get("CHAINFOLD_CONFIG") or "chainfold.toml").resolve()
     try:
@@ -100,7 +101,7 @@ def load(path: Path | str | None = None) -> Config:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Fatal(f"{file}: not valid TOML: {error}") from None
-    return _Reader(file).config(raw)
+    return _Reader(file).config(raw, deployed)
 
 
 class _Reader:
@@ -126,7 +127,7 @@ class _Reader:
             raise self.fail(f"{where}.{key}", f"must be {_ENGLISH[kind]}, not {value!r}")
         return value
 
-    def config(self, raw: dict[str, Any]) -> Config:
+    def config(self, raw: dict[str, Any], deployed: bool) -> Config:
         top = self.keys("top level", raw, ("database", "chains", "programs", "folds"))
         chains = {
             name: self.chain(name, table)
@@ -137,7 +138,7 @@ class _Reader:
         if not chains:
             raise self.fail("chains", "name at least one chain, as [chains.NAME]")
         entries = top.get("programs", [])
-        if not isinstance(entries, list) or not entries:
+        if not isinstance(entries, list) or (deployed and not entries):
             raise self.fail("programs", "name at least one program, as [[programs]]")
         programs = tuple(self.program(i, p, chains) for i, p in enumerate(entries))
         programs = self.families(programs)

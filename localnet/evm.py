@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import aiohttp
@@ -14,7 +14,19 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
 from web3.contract import AsyncContract
 
+from deploy.evm import (
+    PROGRAMS,
+    Creation,
+    Fees,
+    create,
+    create_address,
+    creation_code,
+    gas,
+    next_nonce,
+)
+from indexer.config import Chain
 from indexer.errors import Fatal
+from indexer.rpc.client import Rpc
 from localnet import artifacts, wallets
 from localnet.play import Receipt
 from localnet.stories.action import USDC
@@ -41,18 +53,7 @@ class Deployed:
     goods: str
 
 
-# The build of each, whose address its constructor wants, and gas for its creation.
-_BUILDS = {
-    "bets": ("Bets", "", 5_000_000),
-    "token": ("TestToken", "", 3_000_000),
-    "feeds": ("Feeds", "", 3_000_000),
-    "contracts": ("Contracts", "feeds", 7_000_000),
-    "payouts": ("Payouts", "feeds", 7_000_000),
-    "projects": ("Projects", "payouts", 4_000_000),
-    "registry": ("Registry", "admin", 5_000_000),
-    "exchange": ("Exchange", "", 6_000_000),
-    "goods": ("TestToken", "", 3_000_000),
-}
+_BUILDS = {**PROGRAMS, "token": ("TestToken", ""), "goods": ("TestToken", "")}
 
 
 class Wallet:
@@ -153,34 +154,29 @@ async def deploy(web3: AsyncWeb3[Any], admin: str) -> Deployed:
     """Deploys the programs and the test tokens from account 0, or finds them where an earlier run
     did. ``admin``: the registry's first, 0x-hex."""
     sender = wallets.deployer()
-    wallet, receipts = Wallet(web3, sender, await web3.eth.chain_id), Receipts(web3)
-    await receipts.begin()
-    found = {
-        name: Web3.to_checksum_address(create_address(sender.address, nonce))
-        for nonce, name in enumerate(_BUILDS)
-    }
-    sent: list[HexBytes] = []
-    for name, (build, wants, gas) in _BUILDS.items():
-        if not await web3.eth.get_code(Web3.to_checksum_address(found[name])):
-            code = artifacts.contract(build).bytecode
-            wanted = admin if wants == "admin" else found.get(wants, "")
-            code += wanted[2:].lower().rjust(64, "0") if wanted else ""
-            sent.append(await wallet.send(gas=gas, data=code, to=b""))
-    made = await asyncio.gather(*(receipts.wait(tx) for tx in sent))
-    for name, address in found.items():
-        code = await web3.eth.get_code(Web3.to_checksum_address(address))
-        if not code or not all(receipt.ok for receipt in made):
-            raise Fatal(
-                f"anvil: {_BUILDS[name][0]} did not deploy at {address}: account 0 has sent "
-                "other transactions before; start a fresh chain"
-            )
+    names = [field.name for field in fields(Deployed)]
+    found = {name: create_address(sender.address, nonce) for nonce, name in enumerate(names)}
+    url = str(web3.provider.endpoint_uri)  # pyright: ignore[reportAttributeAccessIssue]
+    async with Rpc((url,), name="anvil") as rpc:
+        chain = Chain("anvil", "evm", (url,), None, await web3.eth.chain_id, None)
+        codes = await rpc.batch([("eth_getCode", [found[name], "latest"]) for name in names])
+        creations: list[Creation] = []
+        for name, standing in zip(names, codes, strict=True):
+            if standing == "0x":
+                build, wants = _BUILDS[name]
+                code = creation_code(build, admin if wants == "admin" else found.get(wants, ""))
+                creations.append(Creation(name, code, await gas(rpc, sender.address, code)))
+        if not creations:
+            return Deployed(**found)
+        nonce = await next_nonce(rpc, "anvil", sender.address)
+        for i, one in enumerate(creations):
+            if create_address(sender.address, nonce + i) != found[one.name]:
+                raise Fatal(
+                    f"anvil: {one.name} would not deploy at {found[one.name]}: account 0 has sent "
+                    "other transactions before; start a fresh chain"
+                )
+        await create(rpc, chain, sender, nonce, creations, Fees(_FEE, 0))
     return Deployed(**found)
-
-
-def create_address(sender: str, nonce: int) -> bytes:
-    """Where CREATE puts the contract that ``sender`` makes with ``nonce`` < 128 (EIP-161)."""
-    rlp = bytes.fromhex("d694" + sender[2:]) + bytes([nonce or 0x80])
-    return bytes(Web3.keccak(rlp)[12:])
 
 
 class EvmWallets:

@@ -35,6 +35,7 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 from web3 import Web3
 
+from deploy.evm import create_address
 from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, network, svm
 from localnet.together import leave, run
@@ -123,7 +124,7 @@ class _Maker:
         self.crowds = [self.address(2 + i) for i in range(CROWDS)]
 
     def address(self, nonce: int) -> str:
-        return Web3.to_checksum_address(evm.create_address(self.sender, nonce))
+        return create_address(self.sender, nonce)
 
     async def rpc(self, method: str, *params: Any) -> Any:
         answer = await self.web3.provider.make_request(method, list(params))

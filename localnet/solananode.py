@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import struct
 import sys
 from pathlib import Path
 
 from solana.rpc.async_api import AsyncClient
 from solders.pubkey import Pubkey
 
+from deploy import loader
+from deploy.solana import OLD_CODE_ENDS
 from indexer.errors import Fatal
 from localnet import artifacts, child, ports, svm
 
@@ -67,6 +68,8 @@ def _test_validator(home: Path, port: int, programs: dict[str, Path]) -> list[ob
         "--reset", "--quiet", "--ledger", home / "ledger",
         "--bind-address", ports.HOST, "--rpc-port", port, "--faucet-port", ports.free(),
         "--gossip-port", gossip, "--dynamic-port-range", f"{gossip + 1}-{gossip + 31}",
+        # so that our builds can be deployed there too
+        "--deactivate-feature", OLD_CODE_ENDS,
         *(
             word
             for id_, file in programs.items()
@@ -85,17 +88,16 @@ def _surfpool(port: int) -> list[object]:
 async def _write_program(client: AsyncClient, program: Pubkey, file: Path) -> None:
     """Puts a program on a surfpool, by its `surfnet_setAccount`: a program account of the
     upgradeable loader, and the data account it points to, which says who may upgrade it."""
-    data = svm.program_data(program)
-    authority = bytes(svm.bank().pubkey())
+    code = loader.data_account(file.read_bytes(), svm.bank().pubkey())
     accounts = (
-        (data, struct.pack("<IQB32s", 3, 0, 1, authority) + file.read_bytes(), False),
-        (program, struct.pack("<I", 2) + bytes(data), True),
+        (loader.program_data(program), code, False),
+        (program, loader.program_account(program), True),
     )
     for address, content, executable in accounts:
         rent = await client.get_minimum_balance_for_rent_exemption(len(content))
         account = {
             "lamports": rent.value,
-            "owner": str(svm.LOADER),
+            "owner": str(loader.LOADER),
             "data": content.hex(),
             "executable": executable,
         }

@@ -57,7 +57,6 @@ _T = TypeVar("_T")
 SOL = 1_000_000_000  # lamports
 DECIMALS = 6
 _MINT_BYTES = 82
-LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 # A blockhash holds for 150 slots, about a minute; a young one is known to every node.
 _BLOCKHASH_SECONDS = 5.0
 
@@ -322,11 +321,6 @@ def program_id(idl: Path = artifacts.BETS_IDL) -> Pubkey:
     """The program's id, as its interface has it."""
     metadata: Any = Idl.from_json(artifacts.text(idl)).metadata
     return Pubkey.from_string(metadata["address"])
-
-
-def program_data(program: Pubkey) -> Pubkey:
-    """Where the upgradeable loader keeps a program's code, and who may change it."""
-    return Pubkey.find_program_address([bytes(program)], LOADER)[0]
 
 
 class _Provider(AsyncHTTPProvider):

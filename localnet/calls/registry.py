@@ -8,12 +8,13 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from web3 import Web3
 
+from deploy.loader import program_data
 from localnet import artifacts
 from localnet.evm import EvmWallets
 from localnet.play import Entities, Entity, Receipt
 from localnet.stories.action import Action
 from localnet.stories.registry import ADMIN_ROLE, KYC_ISSUER
-from localnet.svm import SolanaProgram, SolanaWallets, bank, program_data
+from localnet.svm import SolanaProgram, SolanaWallets, bank
 
 _SIGNABLE = 600  # seconds that a signature holds
 

@@ -8,7 +8,6 @@ slot S takes the first pre-image journalled after S, and rolling back puts pre-i
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,19 +17,22 @@ from solders.account import Account
 from solders.clock import Clock
 from solders.epoch_schedule import EpochSchedule
 from solders.hash import Hash
-from solders.litesvm import LiteSVM
+from solders.litesvm import FeatureSet, LiteSVM
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.rent import Rent
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from deploy import loader
+from deploy.loader import LOADER
 from localnet.solana import tokens
 
 SYSTEM = Pubkey.from_string("11111111111111111111111111111111")
-LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 NATIVE_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
+# disable_new_loader_v3_deployments (SIMD-0167)
+_NO_DEPLOYS = Pubkey.from_string("EmhbpdVtZ2hWRGFWBDjn2i3SJD8Z36z4mpMcZJEnebnP")
 LOOKUP_TABLE_HEADER = 56  # bytes before the first address of a lookup table
 LAMPORTS_PER_SIGNATURE = 5_000
 SLOTS_PER_EPOCH = 432_000
@@ -109,7 +111,8 @@ class Bank:
     """Accounts and execution. Not safe to share between threads: its owner's thread only."""
 
     def __init__(self, journal_slots: int) -> None:
-        svm = LiteSVM().with_blockhash_check(False).with_transaction_history(0)
+        svm = LiteSVM().with_builtins(_features()).with_spl_programs()
+        svm = svm.with_blockhash_check(False).with_transaction_history(0)
         # Signatures are verified before execution, once, by the caller.
         svm = svm.with_sigverify(False)
         svm.set_rent(RENT)
@@ -184,12 +187,11 @@ class Bank:
         be loaded."""
         if not elf.startswith(b"\x7fELF"):
             raise ValueError("not an ELF file")
-        code = Pubkey.find_program_address([bytes(key)], LOADER)[0]
-        held = struct.pack("<IQ?32s", 3, 0, authority is not None, bytes(authority or SYSTEM)) + elf
+        held = loader.data_account(elf, authority)
+        pointer = loader.program_account(key)
         rent = self.svm.minimum_balance_for_rent_exemption(len(held))
         try:
-            self.put(code, Account(rent, held, LOADER))
-            pointer = struct.pack("<I", 2) + bytes(code)
+            self.put(loader.program_data(key), Account(rent, held, LOADER))
             self.put(key, Account(_PROGRAM_LAMPORTS, pointer, LOADER, True))
         except BaseException as error:
             # solders does not export LiteSVMError; a panic is no Exception.
@@ -586,6 +588,13 @@ class Bank:
         units = min(limit if limit is not None else default, _MAX_UNITS)
         priority = -(-price * units // 1_000_000)
         return base + priority, priority
+
+
+def _features() -> FeatureSet:
+    """Every feature but the one that no cluster has: the upgradeable loader goes on deploying."""
+    features = FeatureSet.all_enabled()
+    active = {feature: slot for feature, slot in features.active.items() if feature != _NO_DEPLOYS}
+    return FeatureSet(active, features.inactive | {_NO_DEPLOYS})
 
 
 def _ran(err: Any) -> bool:

@@ -24,12 +24,13 @@ from indexer.decode.schema import Schema, schema
 from indexer.errors import ChainfoldError, Fatal, Retryable
 from indexer.log import database
 from indexer.rpc.client import Rpc
-from pipelines.keeper import key, ledger
+from pipelines.keeper import ledger
 from pipelines.keeper.chain import Chain
 from pipelines.keeper.evm import Evm
 from pipelines.keeper.report import reporter
 from pipelines.keeper.run import Caps, Keeper, Report
 from pipelines.keeper.trees import Tree, load
+from signing import key
 
 _DECIMALS = {"evm": 18, "solana": 9}
 

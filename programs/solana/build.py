@@ -5,16 +5,24 @@ With Solana's platform tools where `cargo build-sbf` is present. Otherwise with 
 tools/sbf-ld (apt-get install rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22); such builds
 are for the local chain. With neither, one line says so and the committed artifacts/ stay.
 
+Beside each NAME.so it writes the record of the build, NAME.build.json: {"sha256", "tool",
+"constants"}, the last being the addresses that were built in, by the variables that set them.
+`chainfold deploy` takes nothing without one, and to other than local chains only what
+`cargo build-sbf` made. It guards against mistakes; whoever can write the file can write the record.
+
 Exit code: 0 built, 3 no toolchain, 1 failed. artifacts/ are the second kind, so that everybody
 gets the same bytes.
 """
 
 import argparse
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,16 +30,26 @@ PROGRAMS = ("bets", "feeds", "contracts", "projects", "payouts", "registry")
 RUSTC = "/usr/bin/rustc"  # Debian's: the only one with a prebuilt core for the target
 TARGET = "bpfel-unknown-none"
 NO_TOOLCHAIN = 3
+PLATFORM_TOOLS, LINKER = "cargo build-sbf", "sbf-ld"
+# an address that the environment may replace
+CONSTANT = re.compile(r'program_id\(\s*"(\w+)",\s*option_env!\("(CHAINFOLD_\w+)"\)')
 MISSING = (
     "solana programs: no toolchain (cargo build-sbf, or apt-get install rustc-web cargo-web "
     "libstd-rust-web-dev-bpf llvm-22); the committed builds in programs/solana/artifacts are used"
 )
 
 
-def has_platform_tools() -> bool:
+def platform_tools() -> str | None:
+    """What `cargo build-sbf` says of itself, None where it isn't."""
     cargo = shutil.which("cargo")
-    command = [cargo or "", "build-sbf", "--version"]
-    return bool(cargo) and subprocess.run(command, capture_output=True).returncode == 0
+    if cargo is None:
+        return None
+    done = subprocess.run([cargo, "build-sbf", "--version"], capture_output=True, text=True)
+    return ", ".join(done.stdout.split("\n")).strip(", ") if done.returncode == 0 else None
+
+
+def has_platform_tools() -> bool:
+    return platform_tools() is not None
 
 
 def has_linker() -> bool:
@@ -70,6 +88,28 @@ def build_with_platform_tools(crate: str, source: Path, out: Path) -> None:
     subprocess.run([*command, "--sbf-out-dir", str(out)], check=True)
 
 
+def constants(crate: str, source: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The addresses that `crate` of the workspace `source` has built in, by their variables: its
+    own and those of the workspace's crates that it uses."""
+    text = (source / crate / "src" / "lib.rs").read_text()
+    found = {name: environment.get(name, default) for default, name in CONSTANT.findall(text)}
+    used = tomllib.loads((source / crate / "Cargo.toml").read_text()).get("dependencies", {})
+    for other in used:
+        if (source / other).is_dir():
+            found |= constants(other, source, environment)
+    return dict(sorted(found.items()))
+
+
+def write_record(crate: str, source: Path, out: Path, tool: str) -> None:
+    """Says of `out`/CRATE.so what made it."""
+    record = {
+        "sha256": hashlib.sha256((out / f"{crate}.so").read_bytes()).hexdigest(),
+        "tool": tool,
+        "constants": constants(crate, source, dict(os.environ)),
+    }
+    (out / f"{crate}.build.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crates", nargs="*", default=PROGRAMS, metavar="CRATE")
@@ -77,11 +117,14 @@ def main() -> int:
     parser.add_argument("--source", type=Path, default=HERE, help="the workspace to build")
     options = parser.parse_args()
     for crate in options.crates:
-        if has_platform_tools():
-            build_with_platform_tools(crate, options.source, options.out or HERE / "target/deploy")
+        if version := platform_tools():
+            out = options.out or HERE / "target/deploy"
+            build_with_platform_tools(crate, options.source, out)
+            write_record(crate, options.source, out, f"{PLATFORM_TOOLS} ({version})")
         elif has_linker():
             out = options.out or HERE / "artifacts"
             build_with_linker(crate, options.source, out, dict(os.environ))
+            write_record(crate, options.source, out, LINKER)
         else:
             print(MISSING)
             return NO_TOOLCHAIN

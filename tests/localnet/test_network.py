@@ -11,8 +11,8 @@ import aiohttp
 import psutil
 import pytest
 from support import held
-from web3 import Web3
 
+from deploy.evm import create_address
 from indexer import config as configuration
 from indexer.errors import Fatal
 from localnet import evm, network, ports, truth, wallets
@@ -97,10 +97,7 @@ def test_the_committed_configuration_is_that_of_the_default_ports() -> None:
     config = configuration.load(Path(__file__).parents[2] / "chainfold.toml")
     assert config.chains["anvil"].rpc == ("http://127.0.0.1:8545",)
     assert config.chains["solana"].rpc == ("http://127.0.0.1:8899",)
-    addresses = [
-        Web3.to_checksum_address(evm.create_address(wallets.deployer().address, nonce))
-        for nonce in range(9)
-    ]
+    addresses = [create_address(wallets.deployer().address, nonce) for nonce in range(9)]
     there = [
         *(("anvil", p) for p in network.evm_programs(evm.Deployed(*addresses))),
         *(("solana", p) for p in network.solana_programs()),

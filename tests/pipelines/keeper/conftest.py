@@ -19,7 +19,7 @@ import pytest
 from indexer import store
 from indexer.config import Config, load
 from indexer.follow import Follower
-from localnet.network import Localnet
+from localnet.network import Localnet, SolanaKind
 from localnet.play import Player
 from localnet.stories.action import Script
 from localnet.stories.bets import Action, Terms
@@ -105,7 +105,14 @@ class Running:
         """Bets' address."""
         return self.side.bets
 
-    async def market(self, *bets: tuple[str, int, int], fee_bps: int = 100, token: str = "") -> str:
+    async def market(
+        self,
+        *bets: tuple[str, int, int],
+        fee_bps: int = 100,
+        token: str = "",
+        close_in: int = 3_600,
+        resolve_in: int = 7_200,
+    ) -> str:
         """A market that closes in an hour and must be resolved in two, with (bettor, outcome,
         amount) bets. ``token``: an EVM one other than the test USDC."""
         now = await self.client.now()
@@ -115,7 +122,7 @@ class Running:
         usual = self.client.deployed if token else None
         if token:
             self.client.deployed = replace(self.client.deployed, token=token)
-        market, receipt = await self.client.open(terms, now + 3_600, now + 7_200)
+        market, receipt = await self.client.open(terms, now + close_in, now + resolve_in)
         assert receipt.ok
         if usual is not None:
             self.client.deployed = usual
@@ -197,11 +204,12 @@ class Running:
 
 @asynccontextmanager
 async def _running(
-    chain: ChainName, home: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    chain: ChainName, solana: SolanaKind, home: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
     monkeypatch.setenv("DATABASE_URL", url)
     cast = Cast(7, bettors=3, creators=1, resolvers=1)
-    async with Localnet(home, chains=(chain,), slot_ms=50, finality=2, cast=cast) as net:
+    nodes: Any = {"chains": (chain,), "solana": solana, "slot_ms": 50, "finality": 2}
+    async with Localnet(home, **nodes, cast=cast) as net:
         config = load(net.config)
         with store.opened(config) as ready:
             at = Running(net, chain, config, url, home)
@@ -220,5 +228,12 @@ async def _running(
 @pytest.fixture
 def running(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[ChainName], AbstractAsyncContextManager[Running]]:
-    return lambda chain: _running(chain, tmp_path, postgres_url, monkeypatch)
+) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    """Of a chain's name and, for a real Solana node, its kind."""
+
+    def start(
+        chain: ChainName, solana: SolanaKind = "litesvm"
+    ) -> AbstractAsyncContextManager[Running]:
+        return _running(chain, solana, tmp_path, postgres_url, monkeypatch)
+
+    return start

@@ -1,4 +1,4 @@
-"""What a keeper never does: spend over its caps, pay twice, stop for one failure, leak a key."""
+"""What a keeper never does: spend over its caps, pay twice, stop for one failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, Literal
 import pytest
 from click.testing import CliRunner
 from eth_abi.abi import encode
-from eth_account import Account
 from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import (
     CloseAccountParams,
@@ -22,9 +21,7 @@ from spl.token.instructions import (
 )
 
 from indexer.cli import main
-from indexer.errors import Fatal
 from localnet import artifacts
-from pipelines.keeper import key
 
 CHAINS: tuple[Literal["anvil", "solana"], ...] = ("anvil", "solana")
 Start = Callable[[Literal["anvil", "solana"]], AbstractAsyncContextManager[Any]]
@@ -158,24 +155,6 @@ async def test_a_market_that_cannot_be_cranked_blocks_no_other(
         await at.until("SELECT claims = 1 FROM markets WHERE market = %s", stuck)
         waits = [x["again_in"] for x in kept.lines if x["what"] == "failed"]
         assert waits == sorted(set(waits))
-
-
-def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text("0x" + "11" * 32)
-    file.chmod(0o644)
-    with pytest.raises(Fatal, match=r"may be read by others \(mode 644\): chmod 600 it"):
-        key.evm(file)
-    file.chmod(0o600)
-    assert key.evm(file).address == Account.from_key("0x" + "11" * 32).address
-    file.write_text("0x" + "ff" * 32)
-    with pytest.raises(Fatal, match="no key of secp256k1") as error:
-        key.evm(file)
-    assert "ffff" not in str(error.value)
-    with pytest.raises(Fatal, match="solana-keygen"):
-        key.solana(file)
-    with pytest.raises(Fatal, match="correct --key"):
-        key.evm(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
