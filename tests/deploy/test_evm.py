@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from support.deployment import deploy, put, refused
+from support.deployment import command, deploy, put, refused
 from web3 import Web3
 
 from deploy import builds, evm
@@ -196,6 +199,33 @@ def test_keys_that_are_wrong(node: Anvil, tmp_path: Path) -> None:
     store.chmod(0o600)
     password.chmod(0o604)
     assert "may be read by others (mode 604)" in refused(config, *options, "--key", store)
+
+
+def test_the_password_is_asked_for_where_no_file_has_it(node: Anvil, tmp_path: Path) -> None:
+    account = node.account()
+    options = ("--chain", "mine", "--key", store_of(tmp_path, account), "bets")
+    ours, theirs = pty.openpty()
+    asked = subprocess.Popen(
+        command(config_of(tmp_path, node.url), *options),
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        for question, answer in ((b"Password of", PASSWORD), (b"Deploy?", "y")):
+            while question not in shown:
+                shown += os.read(ours, 4_096)
+            os.write(ours, answer.encode() + b"\n")
+        out, _ = asked.communicate(timeout=60)
+        assert asked.returncode == 0, shown
+        assert b'name = "bets"' in out
+        assert PASSWORD.encode() not in shown
+    finally:
+        asked.kill()
+        os.close(ours)
 
 
 def test_a_no_sends_nothing(node: Anvil, tmp_path: Path) -> None:

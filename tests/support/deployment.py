@@ -116,13 +116,15 @@ def _swapped(elf: bytes, was: bytes, now: bytes) -> bytes:
             return b"\x18" + found[1] + bytes(2) + new[:4] + bytes(4) + new[4:]
 
         elf, count = re.subn(load, put, elf, flags=re.DOTALL)
-        assert count
+        # a word that fits into one slot is loaded otherwise, and another has no room there
+        assert count or not any(old[4:])
     return elf
 
 
 def built_for(folder: Path, name: str, tool: str = "sbf-ld", **constants: str) -> Keypair:
-    """Puts a build of the program into ``folder`` that runs at the address of a new key, as a
-    build with CHAINFOLD_…_ID does; gives the key.
+    """Puts a build of the program into ``folder`` that is for the address of a new key, as a build
+    with CHAINFOLD_…_ID is; gives the key. The registry's runs there; that of bets doesn't, whose
+    usual address has a word that can't be replaced in place: it is good for deploying only.
 
     The event authority's bump is in its code too: so the key is one with the same bump.
     """
