@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import click
 
 from deploy import builds, evm
+from deploy import key as keys
 from deploy.terms import Options, Stands, agreed, each, eth, tell
 from indexer.config import Chain, Config
 from indexer.errors import Fatal
 from indexer.rpc.client import Rpc
 from indexer.rpc.url import redact
-from signing import key as keys
 
 _NO_CODE = ("0x", "0x0", None)
 

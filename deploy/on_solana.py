@@ -9,12 +9,12 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from deploy import builds, cluster, solana
+from deploy import key as keys
 from deploy.terms import Options, Stands, agreed, each, sol, tell
 from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Rpc
 from indexer.rpc.url import redact
-from signing import key as keys
 
 _PLATFORM_BUILDS = builds.SOLANA.parent / "target" / "deploy"
 

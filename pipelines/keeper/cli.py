@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from deploy import key
 from indexer import config as configuration
 from indexer.config import Config
 from indexer.decode.schema import Schema, schema
@@ -30,7 +31,6 @@ from pipelines.keeper.evm import Evm
 from pipelines.keeper.report import reporter
 from pipelines.keeper.run import Caps, Keeper, Report
 from pipelines.keeper.trees import Tree, load
-from signing import key
 
 _DECIMALS = {"evm": 18, "solana": 9}
 

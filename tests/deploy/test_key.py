@@ -9,8 +9,8 @@ import pytest
 from eth_account import Account
 from solders.keypair import Keypair
 
+from deploy import key
 from indexer.errors import Fatal
-from signing import key
 
 SECRET = "11" * 32
 
