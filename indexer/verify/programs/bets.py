@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexer.verify.accounts import Account, Entity, Listed, Pda, Program, View
 
 _SAME = (
-    "total", "status", "paid", "fee", "net", "winning_pool", "fee_bps", "outcome_count", "creator",
+    "total", "status", "paid", "fee", "winning_pool", "fee_bps", "outcome_count", "creator",
     "resolver", "fee_recipient", "token", "subject", "question", "close_at", "resolve_by",
 )  # fmt: skip
 
@@ -20,6 +20,8 @@ BETS = Program(
                 solana=Pda("Market"),
                 evm=View("getMarket"),
                 same=_SAME,
+                # of a voided market all that was staked goes back
+                also={"net": "CASE WHEN status = 2 THEN total ELSE coalesce(net, 0) END"},
                 closed="closed > 0",
             ),
             opened="MarketOpened",
