@@ -60,6 +60,19 @@ def test_what_was_indexed_is_proven_by_another_node(
     assert accounts.detail == "1 markets, 3 positions, 0 differ"
 
 
+def test_a_voided_market_owes_all_its_stakes(
+    anvil: Anvil, postgres_url: str, configure: Configure
+) -> None:
+    """No event tells its ``net``, which the contract has."""
+    market = anvil.open()
+    anvil.bet(2)
+    anvil.send(anvil.bets.functions.void(market), 1)  # by the resolver
+    anvil.mine(70)
+    config = configure(anvil, postgres_url)
+    index_once(config)
+    assert failed(config) == ""
+
+
 @pytest.mark.parametrize(
     ("damage", "names"),
     [

@@ -51,8 +51,7 @@ PAYOUTS = Program(
                     solana=Pda("Voucher", (b"voucher", "pool", "account")),
                     evm=View("voucherOf", "amount"),
                     also={"amount": "balance", "nonce": "redemptions"},
-                    # EVM: one of amount 0 looks like one that never was
-                    may_close=f"({_OVER}) OR r.balance = 0",
+                    may_close=_OVER,
                 ),
                 Account(
                     "entries",
