@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -46,9 +45,6 @@ def create_app(config: Config, url: str, *, rate: float = RATE) -> FastAPI:
         feed = Feed(url, known)
         async with pool.opened(url, config.database.schema) as connections, feed.running():
             app.state.service = Service(known, connections, feed, mine)
-            # what start-up made stays: one search through it for cycles holds all answers up
-            # for a quarter of a second
-            gc.freeze()
             try:
                 yield
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -76,6 +77,12 @@ def _run(app: Any, listener: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         """Ends the streams when it is told to stop: they would hold it up for ever."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            # what start-up made stays: one search through it for cycles holds all answers up
+            # for a quarter of a second
+            gc.freeze()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             running = getattr(app.state, "service", None)
