@@ -116,8 +116,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="default: artifacts, or target/deploy")
     parser.add_argument("--source", type=Path, default=HERE, help="the workspace to build")
     options = parser.parse_args()
+    version = platform_tools()
     for crate in options.crates:
-        if version := platform_tools():
+        if version is not None:
             out = options.out or HERE / "target/deploy"
             build_with_platform_tools(crate, options.source, out)
             write_record(crate, options.source, out, f"{PLATFORM_TOOLS} ({version})")
