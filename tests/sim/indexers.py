@@ -38,7 +38,8 @@ class Indexers:
             f"chainfold {command}",
             [COMMAND, "--config", self.config, command, *options],
             self.home / f"{command}-{next(self.names)}.log",
-            env={k: "" for k in ("DATABASE_URL",) if k in os.environ},
+            env={"PYTHONFAULTHANDLER": "1"}
+            | {k: "" for k in ("DATABASE_URL",) if k in os.environ},
         )
         if command == "index" and not options:
             self.running.append(started)
@@ -71,8 +72,11 @@ class Indexers:
         try:
             code = await asyncio.wait_for(one.process.wait(), 30)
         except TimeoutError:
-            await one.stop(0)
-            raise Failed(f"SIGTERM did not end it within 30 s: {_last(one)}") from None
+            one.process.send_signal(signal.SIGABRT)  # it says where each of its threads is
+            await one.process.wait()
+            raise Failed(
+                f"SIGTERM did not end it within 30 s: {one.log.read_text('utf-8', 'replace')}"
+            ) from None
         if code not in (0, -signal.SIGTERM) and not _excused(one):
             raise Failed(f"after SIGTERM it ended with {code}: {_last(one)}")
 
