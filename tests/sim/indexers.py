@@ -38,8 +38,7 @@ class Indexers:
             f"chainfold {command}",
             [COMMAND, "--config", self.config, command, *options],
             self.home / f"{command}-{next(self.names)}.log",
-            env={"PYTHONFAULTHANDLER": "1"}
-            | {k: "" for k in ("DATABASE_URL",) if k in os.environ},
+            env={"PYTHONFAULTHANDLER": "1"} | {k: "" for k in ("DATABASE_URL",) if k in os.environ},
         )
         if command == "index" and not options:
             self.running.append(started)
