@@ -500,5 +500,5 @@ def _reconnected(store: Store, name: str) -> Connection[Any]:
     """A connection; a server that is away now may come back: Retryable, not Fatal."""
     try:
         return store.connect(name)
-    except Fatal as error:
+    except database.Unreachable as error:
         raise Retryable(str(error)) from error

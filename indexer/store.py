@@ -16,7 +16,7 @@ from indexer.config import Config
 from indexer.decode.batch import ORDINAL_BITS
 from indexer.decode.factory import announcements, field
 from indexer.decode.schema import Schema, schema
-from indexer.errors import Fatal
+from indexer.errors import Fatal, Retryable
 from indexer.fingerprint import declarations
 from indexer.folds import bind, compile
 from indexer.folds.aggregate import Aggregator
@@ -84,7 +84,29 @@ class Store:
         return found
 
     def connect(self, name: str) -> Connection[Any]:
-        return database.connect(self.url, name=f"chainfold {name}")
+        """A connection to tables that are what this store knows; it keeps migrations out.
+
+        Raises Unreachable, Retryable while a migration works, and Fatal where one has worked
+        since the store was opened: with every connection away nothing kept it out.
+        """
+        connection = database.connect(self.url, name=f"chainfold {name}")
+        try:
+            with database.translated():
+                _use(connection, self.config.database.schema)
+                self._check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, connection: Connection[Any]) -> None:
+        into = self.config.database.schema
+        migrate.refuse(migrate.changes(connection, into, self.schema, self.folds))
+        if not ledger.known(connection, into, self.sources):
+            raise Fatal(
+                f"`chainfold migrate` or `reindex` changed schema {into!r} while this had no "
+                "connection to it: start this again"
+            )
 
     def log_for(self, sources: Sequence[ledger.Source]) -> Log:
         """The log for a write of ``sources``: folds take in no event that is in already."""
@@ -134,11 +156,11 @@ def opened(config: Config) -> Generator[Store]:
 
 
 def _use(connection: Connection[Any], into: str) -> None:
-    """Keeps migrations out for as long as the connection lives."""
+    """Keeps migrations out for as long as the connection lives. Raises Retryable during one."""
     key = [f"{into} {migrate.USERS}"]
     row = run(connection, "SELECT pg_try_advisory_lock_shared(hashtext(%s))", key).fetchone()
     if row is None or not row[0]:
-        raise Fatal(f"`chainfold migrate` works on schema {into!r}: run this when it is done")
+        raise Retryable(f"`chainfold migrate` works on schema {into!r}: run this when it is done")
 
 
 def prepare(

@@ -24,6 +24,10 @@ _SETTINGS = {
 Postgres' default: on."""
 
 
+class Unreachable(Fatal):
+    """No connection to the database. Who had one before may wait for the next."""
+
+
 @contextmanager
 def serve(database: config.Database) -> Generator[str]:
     """The database's URL; the embedded server runs as long as any process is in here."""
@@ -61,8 +65,7 @@ def _tune(url: str) -> None:
 def connect(url: str, *, name: str = "chainfold") -> psycopg.Connection[Any]:
     """A connection in autocommit, so that each transaction is a visible block.
 
-    Raises Fatal where the address, user or database is wrong, Retryable where the server isn't
-    answering.
+    Raises Unreachable where the server doesn't answer or lets nobody in by that URL.
     """
     try:
         return psycopg.connect(
@@ -70,7 +73,7 @@ def connect(url: str, *, name: str = "chainfold") -> psycopg.Connection[Any]:
         )
     except psycopg.OperationalError as error:
         where, why = safe(url), _line(error)
-        raise Fatal(
+        raise Unreachable(
             f"can't reach the database at {where} ({why}): start it, correct DATABASE_URL, or "
             "leave DATABASE_URL out to use the embedded one"
         ) from None

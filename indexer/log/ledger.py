@@ -87,6 +87,16 @@ def register(connection: Connection[Any], schema: Schema, into: str) -> list[Sou
     return found
 
 
+def known(connection: Connection[Any], into: str, sources: Sequence[Source]) -> bool:
+    """Whether the ledger has ``sources`` as they are here."""
+    rows = run(
+        connection,
+        f'SELECT id, events FROM "{into}".source WHERE id = ANY(%s)',
+        [[s.id for s in sources]],
+    ).fetchall()
+    return {row[0]: tuple(row[1]) for row in rows} == {s.id: s.events for s in sources}
+
+
 def link_folds(connection: Connection[Any], into: str, feeds: Sequence[tuple[str, Source]]) -> None:
     """Says which sources feed which fold: what ``as_of`` of an answer is computed from."""
     columns = [list(c) for c in zip(*((f, s.chain, s.id) for f, s in feeds), strict=True)]

@@ -15,7 +15,7 @@ from support.index import index_once, tables
 
 from indexer import config as configuration
 from indexer import store
-from indexer.errors import Fatal
+from indexer.errors import Fatal, Retryable
 from indexer.migrate import migrate, reindex
 from indexer.verify import verify
 
@@ -308,3 +308,49 @@ def test_it_runs_alone_and_takes_no_view_away(project: Project) -> None:
             project.migrated()
         connection.execute("DROP VIEW public.mine")
     assert project.migrated() == ["fold markets changed"]
+
+
+def _cut_off(url: str) -> None:
+    """Ends all connections to the database, as its restart does."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def _change_a_fold(project: Project) -> None:
+    project.folds = FOLDS.replace('last("total', 'max_("total')
+    assert project.migrated() == ["fold markets changed"]
+
+
+def _fetch_an_event_again(project: Project) -> None:
+    reindex(project.config(), program="bets", event="BetPlaced")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "says"),
+    [
+        (_change_a_fold, "fold markets changed since the tables were made"),
+        (_fetch_an_event_again, "start this again"),
+    ],
+)
+def test_who_was_cut_off_writes_no_more_into_tables_that_changed(
+    project: Project, meanwhile: Callable[[Project], None], says: str
+) -> None:
+    with store.opened(project.config()) as opened:
+        _cut_off(project.url)
+        opened.connect("again").close()
+        _cut_off(project.url)
+        meanwhile(project)
+        with pytest.raises(Fatal, match=says):
+            opened.connect("again")
+
+
+def test_a_writer_waits_while_a_migration_works(project: Project) -> None:
+    with store.opened(project.config()) as opened:
+        _cut_off(project.url)
+        with psycopg.connect(project.url) as migration:
+            migration.execute("SELECT pg_advisory_lock(hashtext('chainfold declared'))")
+            with pytest.raises(Retryable, match="`chainfold migrate` works"):
+                opened.connect("again")
