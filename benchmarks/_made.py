@@ -103,10 +103,9 @@ class Made:
         }
         columns = self.store.schema.tables[TABLE].all_columns
         hashes = _words(heights + 1, 64).to_pylist()
-        parents = _words(heights, 64).to_pylist()
         return Batch(
             "made", int(heights[0]), self.height, final,
-            Blocks(heights, hashes, parents, heights - 1, START + heights),
+            Blocks(heights, hashes, START + heights),
             {TABLE: pa.table({c.name: values[c.name] for c in columns})}, 0,
         )  # fmt: skip
 

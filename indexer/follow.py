@@ -335,7 +335,7 @@ class _Head:
     def _check_link(self, prepared: writer.Prepared) -> None:
         if prepared.finalized or not len(prepared.blocks) or not self.hash:
             return
-        if prepared.blocks.parent_hash[0] != self.hash:
+        if prepared.blocks.parent != self.hash:
             raise _Orphaned
 
     async def _prove(self, tip: Tip) -> bool:

@@ -108,7 +108,7 @@ def _blocks(opened: Store, heights: Mapping[str, int]) -> str:
         for name in opened.schema.tables
     )
     return (
-        f"SELECT b.chain, b.height, b.hash, b.parent_hash, b.parent_height, b.time "
+        "SELECT b.chain, b.height, b.hash, b.time "
         f"FROM {opened.log.table('block')} b JOIN ({places}) AS e USING (chain, height) "
         "ORDER BY 1, 2"
     )

@@ -1,4 +1,5 @@
-"""Reads an EVM chain: logs by range, headers by batch, each checked against the other."""
+"""Reads an EVM chain: logs by range, and by batch those headers that logs don't replace; each is
+checked against the other."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from indexer.chains import bloom
 from indexer.chains.evm_json import NO_LOGS, SHAPES, Header, from_receipts
-from indexer.chains.evm_logs import announcing, block_hashes, ordered
+from indexer.chains.evm_logs import Said, announcing, blocks_said, ordered
 from indexer.chains.raw import Blocks, EvmLogs, RawRange, Tip
 from indexer.chains.reader import Block, settled, unreachable
 from indexer.chains.stream import Width, gathered, in_order
@@ -85,6 +86,7 @@ class EvmReader:
         )
         self._news = Subscription(chain.ws, [("eth_subscribe", ["newHeads"])]) if chain.ws else None
         self._blooms = True
+        self._log_times = True
         self._missing: set[str] = set()
         self._finalized_tag = True
         self._finalized = 0
@@ -168,13 +170,10 @@ class EvmReader:
         # A node behind the tip would pass off blocks that it hasn't got as blocks that are gone.
         at = min(max(heights, default=0), self._latest)
         headers, _ = await self._headers(heights, at=at)
-        return [
-            None if h is None else _block(height, h)
-            for height, h in zip(heights, headers, strict=True)
-        ]
+        return [None if h is None else _block(h) for h in headers]
 
     async def final_block(self, height: int) -> Block | None:
-        return _block(height, await self._final_header(height))
+        return _block(await self._final_header(height))
 
     async def _final_header(self, height: int) -> Header:
         """The header at ``height`` of a node that calls it final."""
@@ -249,13 +248,37 @@ class EvmReader:
     async def _fetch_finalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
         got = await self._logs(first, last, finalized=True)
-        hashes = block_hashes(got.logs, first, last, where)
-        hashes.setdefault(last, got.end.hash)
-        heights = sorted(hashes)
-        headers, size = await self._headers(heights[:-1], at=last)
-        known = self._present([*headers, got.end], heights, where)
-        self._agree(hashes, known, where)
-        return self._range(first, last, heights, known, got, size, finalized=True)
+        said = blocks_said(got.logs, first, last, where)
+        end = Said(got.end.hash, _int(got.end.timestamp))
+        heights = sorted({*said, last})
+        timed = self._timed(said, end)
+        asked = heights[: 1 if timed else -1] if heights[0] < last else []
+        headers, size = await self._headers(asked, at=last)
+        known = self._present([*headers, got.end], [*asked, last], where)
+        self._agree(said, known, where)
+        if timed:
+            self._agree_on_time(said, known, where)
+            blocks = {**said, last: end}
+        else:
+            blocks = {_int(h.number): Said(h.hash, _int(h.timestamp)) for h in known}
+        return self._range(first, last, blocks, got, size, finalized=True)
+
+    def _timed(self, said: Mapping[int, Said], end: Said) -> bool:
+        """Whether logs tell the times of their blocks, and such as blocks in a row have."""
+        times = [said[height].time for height in sorted(said)]
+        likely = all(a <= b for a, b in pairwise([0, *times, end.time]))
+        return self._log_times and likely
+
+    def _agree_on_time(
+        self, said: Mapping[int, Said], headers: Sequence[Header], where: str
+    ) -> None:
+        for header in headers:
+            height, time = _int(header.number), _int(header.timestamp)
+            if height in said and said[height].time != time:
+                self._log_times = False
+                raise Retryable(
+                    f"{where}: logs and header of block {height} tell two times: headers count"
+                )
 
     async def _fetch_unfinalized(self, first: int, last: int) -> RawRange:
         where = self._where(first, last)
@@ -267,28 +290,30 @@ class EvmReader:
             if after.parent_hash != before.hash:
                 at = _int(after.number)
                 raise Retryable(f"{where}: block {at} doesn't follow from {at - 1} (a reorg?)")
-        hashes = block_hashes(got.logs, first, last, where)
-        self._agree(hashes, known, where)
-        await self._cross_check(got, hashes, known, where)
-        return self._range(first, last, heights, known, got, size, finalized=False)
+        said = blocks_said(got.logs, first, last, where)
+        self._agree(said, known, where)
+        await self._cross_check(got, said, known, where)
+        blocks = {_int(h.number): Said(h.hash, _int(h.timestamp)) for h in known}
+        parent = known[0].parent_hash
+        return self._range(first, last, blocks, got, size, finalized=False, parent=parent)
 
     def _range(
         self,
         first: int,
         last: int,
-        heights: list[int],
-        headers: Sequence[Header],
+        blocks: Mapping[int, Said],
         got: _Logs,
         nbytes: int,
         *,
         finalized: bool,
+        parent: str = "",
     ) -> RawRange:
         events = ordered(got.logs, got.starts, self._where(first, last))
         return RawRange(
             self.chain.name,
             first,
             last,
-            _blocks(heights, headers),
+            _blocks(blocks, parent),
             events,
             finalized,
             nbytes=got.nbytes + nbytes,
@@ -444,14 +469,14 @@ class EvmReader:
             known.append(header)
         return known
 
-    def _agree(self, hashes: Mapping[int, str], headers: Sequence[Header], where: str) -> None:
+    def _agree(self, said: Mapping[int, Said], headers: Sequence[Header], where: str) -> None:
         for header in headers:
             height = _int(header.number)
-            if hashes.get(height, header.hash) != header.hash:
+            if height in said and said[height].hash != header.hash:
                 raise Retryable(f"{where}: logs and header of block {height} differ (a reorg?)")
 
     async def _cross_check(
-        self, got: _Logs, hashes: Mapping[int, str], headers: Sequence[Header], where: str
+        self, got: _Logs, said: Mapping[int, Said], headers: Sequence[Header], where: str
     ) -> None:
         """Holds each block's logs against its bloom, and what doesn't fit against its receipts.
 
@@ -461,7 +486,7 @@ class EvmReader:
         doubtful: list[Header] = []
         ours = bloom.Filter(got.starts, self.watch.topics)
         for header in headers:
-            has = _int(header.number) in hashes
+            has = _int(header.number) in said
             bits = header.logs_bloom
             perhaps = not self._blooms or not bits or ours.possible(int(bits, 16))
             if has != perhaps and not (has and not self._blooms):
@@ -512,18 +537,17 @@ class EvmReader:
         return f"{self.chain.name}: blocks {span}"
 
 
-def _block(height: int, header: Header) -> Block:
-    return Block(header.hash, header.parent_hash, height - 1, _int(header.timestamp))
+def _block(header: Header) -> Block:
+    return Block(header.hash, _int(header.timestamp))
 
 
-def _blocks(heights: list[int], headers: Sequence[Header]) -> Blocks:
-    height = np.array(heights, np.int64)
+def _blocks(blocks: Mapping[int, Said], parent: str) -> Blocks:
+    heights = sorted(blocks)
     return Blocks(
-        height,
-        [h.hash for h in headers],
-        [h.parent_hash for h in headers],
-        height - 1,
-        np.array([_int(h.timestamp) for h in headers], np.int64),
+        np.array(heights, np.int64),
+        [blocks[h].hash for h in heights],
+        np.array([blocks[h].time for h in heights], np.int64),
+        parent,
     )
 
 

@@ -11,6 +11,7 @@ Source: the Ethereum JSON-RPC specification (execution-apis).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ _QUANTITY = 16
 """Hex digits of a height or a log index at most."""
 _QUOTE, _BACKSLASH, _COLON, _BRACE = b'"\\:{'
 _SPACE = b" \t\r\n"
+_HEX = np.frombuffer(b"0x", np.uint8)
 _DIGIT = np.full(256, 0xFF, np.uint8)
 _DIGIT[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _DIGIT[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16)
@@ -40,8 +42,8 @@ class Header(Struct, gc=False, frozen=True, rename="camel"):
     logs_bloom: str | None = None
 
 
-class LogObject(Struct, gc=False, rename="camel"):
-    """A log of a block."""
+class LogObject(Struct, gc=False, rename="camel", omit_defaults=True):
+    """A log of a block. ``block_timestamp`` is no part of the specification: it may be anything."""
 
     address: str
     topics: list[str]
@@ -50,6 +52,7 @@ class LogObject(Struct, gc=False, rename="camel"):
     block_hash: str
     transaction_hash: str
     log_index: str
+    block_timestamp: Any = None
     removed: bool = False
 
 
@@ -63,7 +66,7 @@ class Receipt(Struct, gc=False, rename="camel"):
 _NONE = np.empty(0, np.int64)
 NO_LOGS = EvmLogs(
     np.empty(0, np.uint8), _NONE, _NONE, _NONE, _NONE, np.empty((0, _TOPICS), np.int64),
-    _NONE, _NONE, _NONE, (),
+    _NONE, _NONE, _NONE, _NONE, (),
 )  # fmt: skip
 _LOG = msgspec.json.Decoder(LogObject)
 _LOGS = msgspec.json.Decoder(list[LogObject] | None)
@@ -86,6 +89,9 @@ def written(logs: Sequence[LogObject]) -> EvmLogs:
     """``logs`` as columns; errors as of ``read``."""
     if any(log.removed for log in logs):
         raise msgspec.ValidationError("it lists removed logs: a reorg just now")
+    if not all(isinstance(log.block_timestamp, str) for log in logs):
+        for log in logs:
+            log.block_timestamp = None
     found = _columns(np.frombuffer(msgspec.json.encode(logs), np.uint8))
     if found is None:
         raise msgspec.ValidationError("a log's values aren't 0x-hex of their lengths")
@@ -156,6 +162,7 @@ def _columns(text: Bytes) -> EvmLogs | None:
     columns = {name: np.empty(n, np.int64) for name in _FIELDS}
     sizes = {name: np.empty(n, np.int64) for name in _FIELDS}
     topics = np.full((n, _TOPICS), -1, np.int64)
+    times = np.full(n, -1, np.int64)
     for count in np.unique(counts).tolist():
         rows = np.flatnonzero(counts == count)
         strings = first[rows][:, None] + np.arange(count)
@@ -171,10 +178,14 @@ def _columns(text: Bytes) -> EvmLogs | None:
             if (b[:, at] - a[:, at] - 1 != HASH).any():
                 return None
             topics[rows, i] = a[:, at] + 1
+        if len(kind.at.get(_TIME, ())) == 1:
+            (at,) = kind.at[_TIME]
+            told = _quantities(text, a[:, at] + 1, b[:, at] - a[:, at] - 1)
+            times[rows] = -1 if told is None else told
     for name, size in _FIELDS.items():
         if size and (sizes[name] != size).any():
             return None
-        if (sizes[name] < 2).any() or (window(text, columns[name], 2) != (0x30, 0x78)).any():
+        if (sizes[name] < 2).any() or (window(text, columns[name], 2) != _HEX).any():
             return None
     height = _quantities(text, columns["blockNumber"], sizes["blockNumber"])
     index = _quantities(text, columns["logIndex"], sizes["logIndex"])
@@ -191,6 +202,7 @@ def _columns(text: Bytes) -> EvmLogs | None:
         columns["data"],
         sizes["data"],
         address,
+        times,
         emitters,
     )
 
@@ -204,6 +216,8 @@ _FIELDS = {
     "logIndex": 0,
 }
 """A log's strings and their characters, 0 where that varies."""
+_TIME = "blockTimestamp"
+"""Its block's time: many nodes' logs have it, the specification doesn't ask for it."""
 
 
 def _kind(text: Bytes, opens: NDArray[np.int64], row: int) -> _Kind | None:
@@ -245,6 +259,8 @@ def _quantities(
     """0x-hex numbers below 2^63."""
     digits = sizes - 2
     if (digits < 1).any() or (digits >= _QUANTITY).any():
+        return None
+    if (window(text, starts, 2) != _HEX).any():
         return None
     values = np.zeros(len(starts), np.int64)
     for count in np.unique(digits).tolist():

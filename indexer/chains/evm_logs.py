@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,21 +13,29 @@ from indexer.errors import Retryable
 from indexer.windows import window
 
 
-def block_hashes(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, str]:
-    """The hash of every block that ``logs`` name. Retryable when they contradict one another."""
-    hashes: dict[int, str] = {}
+class Said(NamedTuple):
+    """What a log says of its block. ``time``: unix seconds, -1 where it doesn't say."""
+
+    hash: str
+    time: int
+
+
+def blocks_said(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, Said]:
+    """Every block that ``logs`` name, by height. Retryable when they contradict one another."""
+    said: dict[int, Said] = {}
     if not len(logs):
-        return hashes
+        return said
     text = window(logs.text, logs.block_hash, HASH)
-    change = (np.diff(logs.height) != 0) | (text[1:] != text[:-1]).any(axis=1)
+    change = (np.diff(logs.height) != 0) | (np.diff(logs.time) != 0)
+    change |= (text[1:] != text[:-1]).any(axis=1)
     for row in [0, *(np.flatnonzero(change) + 1).tolist()]:
         height = int(logs.height[row])
         if not first <= height <= last:
             raise Retryable(f"{where}: a log of block {height} is outside of the range asked for")
-        block_hash = text[row].tobytes().decode("ascii")
-        if hashes.setdefault(height, block_hash) != block_hash:
-            raise Retryable(f"{where}: two hashes for block {height} in one answer (a reorg?)")
-    return hashes
+        block = Said(text[row].tobytes().decode("ascii"), int(logs.time[row]))
+        if said.setdefault(height, block) != block:
+            raise Retryable(f"{where}: logs tell two blocks {height} in one answer (a reorg?)")
+    return said
 
 
 def ordered(logs: EvmLogs, starts: Mapping[str, int], where: str) -> EvmLogs:

@@ -25,27 +25,24 @@ class Blocks:
     """Headers in ascending height, one row a block that the range needs.
 
     Every block of an unfinalized range is here; of a finalized range those that hold events and
-    the range's last one. ``time`` is in unix seconds. On Solana a skipped slot has no row and
-    ``parent_height`` is the slot of the parent; on EVM it is ``height - 1``.
+    the range's last one. ``time`` is in unix seconds. On Solana a skipped slot has no row.
+    ``parent`` is the hash that the first block names as its parent's, "" for a finalized range.
     """
 
     height: NDArray[np.int64]
     hash: list[str]
-    parent_hash: list[str]
-    parent_height: NDArray[np.int64]
     time: NDArray[np.int64]
+    parent: str = ""
 
     def __len__(self) -> int:
         return len(self.hash)
 
     @classmethod
     def joined(cls, parts: Sequence[Blocks]) -> Blocks:
-        """``parts`` of neighbouring ranges, in their order, as one."""
+        """``parts`` of neighbouring finalized ranges, in their order, as one."""
         return cls(
             np.concatenate([p.height for p in parts]),
             [h for p in parts for h in p.hash],
-            [h for p in parts for h in p.parent_hash],
-            np.concatenate([p.parent_height for p in parts]),
             np.concatenate([p.time for p in parts]),
         )
 
@@ -56,7 +53,8 @@ class EvmLogs:
 
     ``text`` is ASCII. ``block_hash``, ``tx``, ``topics`` (n, 4) and ``data`` are where in it each
     string begins; a topic that a log hasn't got is -1. ``size`` counts the characters of the data,
-    its 0x included. ``address`` indexes ``emitters``, which are in lower case.
+    its 0x included. ``address`` indexes ``emitters``, which are in lower case. ``time`` is that of
+    the log's block in unix seconds, -1 where the node's logs don't tell it.
     """
 
     text: Bytes
@@ -68,6 +66,7 @@ class EvmLogs:
     data: NDArray[np.int64]
     size: NDArray[np.int64]
     address: NDArray[np.int64]
+    time: NDArray[np.int64]
     emitters: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -101,6 +100,7 @@ class EvmLogs:
             self.data[rows],
             self.size[rows],
             self.address[rows],
+            self.time[rows],
             self.emitters,
         )
 
@@ -131,6 +131,7 @@ class EvmLogs:
             np.concatenate(
                 [np.array([emitters[a] for a in p.emitters], np.int64)[p.address] for p in parts]
             ),
+            np.concatenate([p.time for p in parts]),
             tuple(emitters),
         )
 

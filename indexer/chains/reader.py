@@ -17,11 +17,9 @@ _ATTEMPTS = 5
 
 
 class Block(NamedTuple):
-    """One block's place in the chain. ``time`` in unix seconds."""
+    """What names a block. ``time`` in unix seconds."""
 
     hash: str
-    parent_hash: str
-    parent_height: int
     time: int
 
 

@@ -251,12 +251,14 @@ class SolanaReader:
         self._chained([*slots, *extent.after], headers, first, where)
         headers = headers[: len(slots)]
         events = collector.events()
+        parent = headers[0].previous_blockhash if headers and not finalized else ""
         if finalized:
             wanted = set(events.height.tolist()) | set(slots[-1:])
             rows = [i for i, slot in enumerate(slots) if slot in wanted]
             slots, headers = [slots[i] for i in rows], [headers[i] for i in rows]
         return RawRange(
-            self.chain.name, first, last, self._rows(slots, headers, where), events, finalized,
+            self.chain.name, first, last, self._rows(slots, headers, where, parent), events,
+            finalized,
             nbytes=nbytes,
         )  # fmt: skip
 
@@ -509,23 +511,15 @@ class SolanaReader:
     def _placed(self, height: int, header: SolanaBlock | None) -> Block | None:
         if header is None:
             return None
-        return Block(
-            header.blockhash,
-            header.previous_blockhash,
-            _parent(height, header),
-            self._time(height, header, self._where(height, height)),
-        )
+        time = self._time(height, header, self._where(height, height))
+        return Block(header.blockhash, time)
 
-    def _rows(self, slots: list[int], headers: list[SolanaBlock], where: str) -> Blocks:
-        return Blocks(
-            np.array(slots, np.int64),
-            [h.blockhash for h in headers],
-            [h.previous_blockhash for h in headers],
-            np.array([_parent(s, h) for s, h in zip(slots, headers, strict=True)], np.int64),
-            np.array(
-                [self._time(s, h, where) for s, h in zip(slots, headers, strict=True)], np.int64
-            ),
-        )
+    def _rows(
+        self, slots: list[int], headers: list[SolanaBlock], where: str, parent: str = ""
+    ) -> Blocks:
+        times = [self._time(s, h, where) for s, h in zip(slots, headers, strict=True)]
+        hashes = [h.blockhash for h in headers]
+        return Blocks(np.array(slots, np.int64), hashes, np.array(times, np.int64), parent)
 
     def _time(self, slot: int, header: SolanaBlock, where: str) -> int:
         time = header.block_time
@@ -565,8 +559,3 @@ def _config(detail: str, finalized: bool) -> dict[str, Any]:
         "rewards": False,
         **_commitment(finalized),
     }
-
-
-def _parent(slot: int, header: SolanaBlock) -> int:
-    """The parent's slot; the genesis block, which names itself, has -1."""
-    return -1 if slot == 0 else header.parent_slot

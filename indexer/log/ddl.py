@@ -14,7 +14,7 @@ from indexer.errors import Fatal
 from indexer.log.database import run
 from indexer.sql import column_type, quote
 
-VERSION = 1
+VERSION = 2
 """Of the tables in this file. A database of a newer version is left alone."""
 READER = "chainfold_reader"
 
@@ -22,8 +22,7 @@ _TABLES = """
 CREATE TABLE {s}.meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE {s}.block (
     chain text COLLATE "C" NOT NULL, height int8 NOT NULL, hash text COLLATE "C" NOT NULL,
-    parent_hash text COLLATE "C" NOT NULL, parent_height int8 NOT NULL, time timestamptz NOT NULL,
-    PRIMARY KEY (chain, height));
+    time timestamptz NOT NULL, PRIMARY KEY (chain, height));
 CREATE TABLE {s}.head (
     chain text COLLATE "C" PRIMARY KEY, height int8 NOT NULL, hash text COLLATE "C" NOT NULL,
     time timestamptz NOT NULL, finalized int8 NOT NULL, latest int8 NOT NULL,
@@ -62,6 +61,11 @@ CREATE VIEW {s}.fold_progress AS
     LEFT JOIN {s}.head h ON h.chain = f.chain GROUP BY f.fold, f.chain, h.finalized;
 """
 
+_UPGRADES = {
+    1: "ALTER TABLE {s}.block DROP COLUMN parent_hash, DROP COLUMN parent_height",
+}
+"""What makes tables of a version those of the next."""
+
 _DECLARATION = """
 CREATE TABLE IF NOT EXISTS {s}.declaration (
     kind text NOT NULL, name text NOT NULL, chain text NOT NULL, address text NOT NULL,
@@ -96,6 +100,14 @@ def prepare(
             raise Fatal(
                 f"schema {schema!r} of the database is of version {version}, this chainfold knows "
                 f"{VERSION}: install the newer chainfold or use another schema"
+            )
+        else:
+            for old in range(version, VERSION):
+                run(connection, _UPGRADES[old].format(s=quote(schema)))
+            run(
+                connection,
+                f"UPDATE {quote(schema)}.meta SET value = %s WHERE key = 'version'",
+                [str(VERSION)],
             )
         run(connection, _DECLARATION.format(s=quote(schema)))
         for table in tables:

@@ -255,17 +255,10 @@ def _blocks(connection: Connection[Any], log: Log, chain: str, blocks: Blocks) -
     heights = blocks.height.tolist()
     written = run(
         connection,
-        f"INSERT INTO {log.table('block')} SELECT %s, h, x, p, ph, to_timestamp(t) "
-        "FROM unnest(%s::int8[], %s::text[], %s::text[], %s::int8[], %s::int8[]) "
-        "AS u(h, x, p, ph, t) ON CONFLICT (chain, height) DO NOTHING",
-        [
-            chain,
-            heights,
-            blocks.hash,
-            blocks.parent_hash,
-            blocks.parent_height.tolist(),
-            blocks.time.tolist(),
-        ],
+        f"INSERT INTO {log.table('block')} SELECT %s, h, x, to_timestamp(t) "
+        "FROM unnest(%s::int8[], %s::text[], %s::int8[]) AS u(h, x, t) "
+        "ON CONFLICT (chain, height) DO NOTHING",
+        [chain, heights, blocks.hash, blocks.time.tolist()],
     ).rowcount
     if written < len(heights):
         other = run(

@@ -73,8 +73,6 @@ BLOCK = Table(
         CHAIN,
         Column("height", Type.INT8, "block number, or slot"),
         Column("hash", Type.TEXT),
-        Column("parent_hash", Type.TEXT),
-        Column("parent_height", Type.INT8),
         Column("time", Type.TIME),
     ),
     "height",

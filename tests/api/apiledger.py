@@ -139,9 +139,8 @@ class Ledger:
             Blocks(
                 heights,
                 [self.block_hash(chain, h) for h in heights.tolist()],
-                [self.block_hash(chain, h - 1) for h in heights.tolist()],
-                heights - 1,
                 heights + START,
+                self.block_hash(chain, first - 1),
             ),
             {name: self._table(name, found) for name, found in rows.items()},
             0,

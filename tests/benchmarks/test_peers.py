@@ -29,6 +29,7 @@ def test_figures_are_chainfolds_over_each_peers(peers: Any) -> None:
         {
             # The median of seconds, the highest memory.
             "chainfold": [run(4.0, 2.0, 1.0, 100.0), run(5.0, 4.0, 3.0, 150.0), run(90, 9, 9, 90)],
+            "with_folds": [run(6.25, 5.0, 2.0, 140.0)],
             "subsquid": [run(25.0, 20.0, 5.0, 120.0)],
             "ponder": [run(125.0, 100.0, 8.0, 600.0)],
         },
@@ -42,6 +43,7 @@ def test_figures_are_chainfolds_over_each_peers(peers: Any) -> None:
     }
     assert figures["ponder"]["events_per_s"] == 800
     assert (figures["times_subsquid"], figures["times_ponder"]) == (5.0, 25.0)
+    assert figures["times_subsquid_with_folds"] == 4.0
     assert figures["rss_times_leanest"] == 1.25
 
 

@@ -354,3 +354,16 @@ def test_a_writer_waits_while_a_migration_works(project: Project) -> None:
             migration.execute("SELECT pg_advisory_lock(hashtext('chainfold declared'))")
             with pytest.raises(Retryable, match="`chainfold migrate` works"):
                 opened.connect("again")
+
+
+def test_tables_of_an_older_version_become_those_of_this_one(
+    project: Project, databases: Databases
+) -> None:
+    with psycopg.connect(project.url) as connection:
+        connection.execute(
+            "ALTER TABLE chainfold.block ADD parent_hash text NOT NULL DEFAULT '', "
+            "ADD parent_height int8 NOT NULL DEFAULT 0"
+        )
+        connection.execute("UPDATE chainfold.meta SET value = '1' WHERE key = 'version'")
+    project.chain.mine(3)  # blocks to be written
+    project.assert_true(databases)

@@ -15,7 +15,9 @@ import pytest
 from psycopg import Connection
 
 from indexer.errors import Fatal, Retryable
+from indexer.fingerprint import declarations
 from indexer.folds import compile
+from indexer.log import declared
 from indexer.sql import quote
 from indexer.store import Store
 from pipelines import ingest
@@ -226,6 +228,10 @@ def test_an_event_that_is_read_in_another_way_is_exported_anew(project: Projects
         changed = tuple(replace(e, selector="0x" + "11" * 32) for e in binding.interface.events)
         interface = replace(binding.interface, events=changed)
         schema = replace(opened.schema, bindings=(binding._replace(interface=interface),))
+        with opened.connect("test") as connection:  # what a migration ends with
+            into, now = opened.log.into, declarations(schema, opened.folds)
+            declared.forget(connection, into, declared.stored(connection, into))
+            declared.store(connection, into, now.values())
         assert refresh(p, replace(opened, schema=schema)).files_written > 0
 
 

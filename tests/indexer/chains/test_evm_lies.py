@@ -193,7 +193,53 @@ async def test_two_forks_in_one_answer(chain: Any) -> None:
         return [logs[0] | {"blockHash": "0x" + "ee" * 32}, *logs[1:]]
 
     proxy.change = every("eth_getLogs", mixed)
-    await fails(reader, 19, 21, True, "two hashes for block 20")
+    await fails(reader, 19, 21, True, "two blocks 20")
+
+
+def _told(*changes: str | None) -> Any:
+    """Logs whose blocks' times are ``changes``, by turns; None: they don't tell."""
+
+    def changed(params: Any, logs: Any) -> Any:
+        for log in logs:
+            time = changes[int(log["blockNumber"], 16) // 2 % len(changes)]
+            log.pop("blockTimestamp")
+            if time is not None:
+                log["blockTimestamp"] = time
+        return logs
+
+    return changed
+
+
+async def test_logs_that_tell_the_time_spare_headers(chain: Any) -> None:
+    _, proxy, reader, _ = chain
+    told = await reader.fetch(0, 21, finalized=True)
+    assert proxy.methods.count("eth_getBlockByNumber") <= 4
+    proxy.change = every("eth_getLogs", _told(None))
+    proxy.calls.clear()
+    untold = await reader.fetch(0, 21, finalized=True)
+    assert proxy.methods.count("eth_getBlockByNumber") >= len(untold.blocks) == 11
+    assert told.blocks.hash == untold.blocks.hash
+    assert told.blocks.time.tolist() == untold.blocks.time.tolist()
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("0x1",),  # of all blocks, so that they never fall
+        ("0xffffffff",),
+        ("0x7fffffffffffffff",),
+        ("0x1", None),
+        ("0x2", "0x1"),
+        ("soon",),
+    ],
+)
+async def test_headers_count_where_logs_tell_another_time(chain: Any, times: Any) -> None:
+    _, proxy, reader, _ = chain
+    straight = await reader.fetch(0, 21, finalized=True)
+    proxy.change = every("eth_getLogs", _told(*times))
+    got = await reader.fetch(0, 21, finalized=True)
+    assert got.blocks.time.tolist() == straight.blocks.time.tolist()
+    assert got.blocks.hash == straight.blocks.hash
 
 
 async def test_headers_that_do_not_chain(chain: Any) -> None:

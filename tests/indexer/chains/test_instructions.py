@@ -76,7 +76,7 @@ def rows(*transactions: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     collector.block(7, msgspec.json.decode(node, type=list[Transaction]))
     events = collector.events()
     one = np.array([7], np.int64)
-    raw = RawRange("solana", 7, 7, Blocks(one, ["h"], ["p"], one - 1, one), events, True)
+    raw = RawRange("solana", 7, 7, Blocks(one, ["h"], one), events, True)
     return {name: table.to_pylist() for name, table in decode(raw, declared).tables.items()}
 
 

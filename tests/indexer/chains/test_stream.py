@@ -40,7 +40,7 @@ class Node:
         self.held += n * 100
         self.most_held = max(self.most_held, self.held)
         heights = np.zeros(n, np.int64)
-        blocks = Blocks(NONE, [], [], NONE, NONE)
+        blocks = Blocks(NONE, [], NONE)
         logs = SolanaEvents(heights, heights, [""] * n, [""] * n, [b""] * n)
         return RawRange("x", first, last, blocks, logs, True, nbytes=n * 100)
 

@@ -58,7 +58,7 @@ def raw(logs: list[tuple[list[str], str]], address: str = ADDRESS) -> RawRange:
     """One log a block, from height 7."""
     n = len(logs)
     heights = np.arange(7, 7 + n, dtype=np.int64)
-    blocks = Blocks(heights, ["0x1"] * n, ["0x0"] * n, heights - 1, heights * 100)
+    blocks = Blocks(heights, ["0x1"] * n, heights * 100)
     events = written(
         [
             LogObject(address, topics, data, hex(7 + i), "0x" + "1" * 64, f"0x{i:064x}", "0x0")

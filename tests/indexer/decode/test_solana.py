@@ -85,7 +85,7 @@ def made(tmp_path: Path, idl: dict[str, Any]) -> Schema:
 def raw(payloads: list[bytes]) -> RawRange:
     n = len(payloads)
     heights = np.arange(7, 7 + n, dtype=np.int64)
-    blocks = Blocks(heights, ["h"] * n, ["p"] * n, heights - 1, heights)
+    blocks = Blocks(heights, ["h"] * n, heights)
     ordinals = np.full(n, 3 << 10 | 1, np.int64)
     events = SolanaEvents(heights, ordinals, [f"sig{i}" for i in range(n)], [PROGRAM] * n, payloads)
     return RawRange("solana", 7, 6 + n, blocks, events, True)

@@ -28,7 +28,7 @@ from indexer.log import copy, ddl
 
 EXAMPLES = 500 if os.environ.get("CI") else 50
 START = datetime(2026, 1, 1, tzinfo=UTC)
-NONE = Blocks(np.array([], np.int64), [], [], np.array([], np.int64), np.array([], np.int64))
+NONE = Blocks(np.array([], np.int64), [], np.array([], np.int64))
 
 shop = st.sampled_from(["a", "b"])
 number = (st.integers(0, 10) | st.just(10**37)).map(Decimal)
