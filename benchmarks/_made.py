@@ -107,6 +107,7 @@ class Made:
             "made", int(heights[0]), self.height, final,
             Blocks(heights, hashes, START + heights),
             {TABLE: pa.table({c.name: values[c.name] for c in columns})}, 0,
+            frozenset([BETS]),
         )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ from localnet.ports import free
 
 HERE = Path(__file__).parent / "peers"
 INSTALLED = HERE.parents[1] / ".chainfold" / "peers"
-SAMPLE = 0.1  # seconds between two looks at a process tree
+SAMPLE = 0.05  # seconds between two looks at a process tree
 BURIED = 64  # blocks on top of the history: Ponder takes a block for final after 30
 SIGNATURE = "BetPlaced(bytes32,uint64,address,address,uint8,uint120,uint120,uint120,uint120)"
 
@@ -225,17 +225,17 @@ def index(indexer: Indexer, task: Task, last: tuple[int, int] | None) -> Run:
                     _, status, usage = os.wait4(process.pid, 0)
                     process.returncode = os.waitstatus_to_exitcode(status)
                     seconds = time.perf_counter() - started
-                    cpu, own_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+                    cpu = usage.ru_utime + usage.ru_stime
                 else:
                     _until(indexer, connection, process, last, log, 120 + task.made.events / 20)
                     seconds = time.perf_counter() - started
-                    cpu, own_mb = _cpu(psutil.Process(process.pid)), 0.0
+                    cpu = _cpu(psutil.Process(process.pid))
             spent = _cpu(postgres) - before
         finally:
             _end(process)
     if process.returncode != 0 and indexer.exits:
         sys.exit(f"{indexer.name} failed with status {process.returncode}: {_tail(log)}")
-    return Run(seconds, cpu, spent, max(tree.peak_mb, own_mb))
+    return Run(seconds, cpu, spent, tree.peak_mb)
 
 
 def _recreate(indexer: Indexer, task: Task) -> None:

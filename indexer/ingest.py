@@ -8,10 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Container, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from indexer.chains.evm import EvmReader
 from indexer.chains.raw import RawRange
 from indexer.chains.reader import Reader
-from indexer.chains.solana import SolanaReader
 from indexer.chains.watch import Child, Emits, Watch
 from indexer.config import Chain
 from indexer.decode.batch import Batch, decode, joined
@@ -50,7 +48,14 @@ def reader(
         dict(children or {}),
         _emits(schema, sources) if chain.kind == "solana" else {},
     )
-    return (EvmReader if chain.kind == "evm" else SolanaReader)(chain, watch)
+    # each with its own libraries; most who index know one kind of chain
+    if chain.kind == "evm":
+        from indexer.chains.evm import EvmReader
+
+        return EvmReader(chain, watch)
+    from indexer.chains.solana import SolanaReader
+
+    return SolanaReader(chain, watch)
 
 
 async def pump(

@@ -7,6 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+_FEW = 8
+"""A value is sought by itself that at least one in so many of the rows that are left has."""
 
 
 def window(flat: Bytes, starts: NDArray[np.int64], width: int) -> Bytes:
@@ -49,8 +51,24 @@ def move(
 
 
 def distinct(pieces: Bytes) -> tuple[NDArray[np.int64], list[bytes]]:
-    """The different rows of ``pieces`` (n, width), and each row's place among them."""
-    n, width = pieces.shape
-    body = pa.py_buffer(np.ascontiguousarray(pieces))
-    coded = pa.Array.from_buffers(pa.binary(width), n, [None, body]).dictionary_encode()
-    return coded.indices.to_numpy().astype(np.int64), coded.dictionary.to_pylist()
+    """The different rows of ``pieces`` (n, width), and each row's place among them.
+
+    Where a few are nearly all, each is sought by itself; Arrow's dictionary does the others.
+    """
+    places = np.empty(len(pieces), np.int64)
+    found: list[bytes] = []
+    left, rows = pieces, np.arange(len(pieces))
+    while len(rows):
+        same = (left == left[0]).all(axis=1)
+        if int(same.sum()) * _FEW < len(rows):
+            break
+        places[rows[same]] = len(found)
+        found.append(left[0].tobytes())
+        left, rows = left[~same], rows[~same]
+    if len(rows):
+        n, width = left.shape
+        body = pa.py_buffer(np.ascontiguousarray(left))
+        coded = pa.Array.from_buffers(pa.binary(width), n, [None, body]).dictionary_encode()
+        places[rows] = coded.indices.to_numpy() + len(found)
+        found += coded.dictionary.to_pylist()
+    return places, found

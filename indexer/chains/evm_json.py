@@ -25,6 +25,9 @@ _TOPICS = 4
 _QUANTITY = 16
 """Hex digits of a height or a log index at most."""
 _QUOTE, _BACKSLASH, _COLON, _BRACE = b'"\\:{'
+_PIECE = 900_000
+"""Bytes of an answer that are looked at at once."""
+_LOOK = 4096
 _SPACE = b" \t\r\n"
 _HEX = np.frombuffer(b"0x", np.uint8)
 _DIGIT = np.full(256, 0xFF, np.uint8)
@@ -78,11 +81,37 @@ def read(answer: Raw | bytes) -> EvmLogs | None:
     Raises msgspec.ValidationError where it isn't what the specification says, or lists logs that
     a reorganisation removed.
     """
-    found = _columns(np.frombuffer(answer, np.uint8))
+    found = _by_piece(np.frombuffer(answer, np.uint8))
     if found is not None:
         return found
     logs = _LOGS.decode(answer)
     return None if logs is None else written(logs)
+
+
+def _by_piece(text: Bytes) -> EvmLogs | None:
+    """``_columns`` of pieces that end with an object each: a piece's arrays find room in caches,
+    and in memory that those of the piece before have left."""
+    starts, parts = [0], list[EvmLogs]()
+    while starts[-1] < len(text):
+        end = _end_of_object(text, starts[-1] + _PIECE)
+        part = _columns(text[starts[-1] : end])
+        if part is None:
+            return None
+        parts.append(part)
+        starts.append(end)
+    return EvmLogs.of_pieces(text, starts[:-1], parts) if len(parts) > 1 else parts[0]
+
+
+def _end_of_object(text: Bytes, start: int) -> int:
+    """Behind the first closing brace from ``start`` on; the text's end where no object follows."""
+    while start < len(text):
+        brace = text[start : start + _LOOK].tobytes().find(b"}")
+        if brace >= 0:
+            end = start + brace + 1
+            last = len(text) - end < _PIECE and not (text[end:] == _BRACE).any()
+            return len(text) if last else end
+        start += _LOOK
+    return len(text)
 
 
 def written(logs: Sequence[LogObject]) -> EvmLogs:

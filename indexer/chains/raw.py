@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,9 +110,13 @@ class EvmLogs:
         """``parts`` in their order as one."""
         if len(parts) == 1:
             return parts[0]
+        ends = list(accumulate(len(p.text) for p in parts))
+        return cls.of_pieces(np.concatenate([p.text for p in parts]), [0, *ends[:-1]], parts)
+
+    @classmethod
+    def of_pieces(cls, text: Bytes, shifts: Sequence[int], parts: Sequence[EvmLogs]) -> EvmLogs:
+        """``parts`` in their order as one, each of the piece of ``text`` that its shift begins."""
         emitters = {a: i for i, a in enumerate(dict.fromkeys(a for p in parts for a in p.emitters))}
-        sizes = [len(p.text) for p in parts]
-        shifts = [sum(sizes[:i]) for i in range(len(parts))]
 
         def moved(name: str) -> NDArray[np.int64]:
             columns = (getattr(p, name) for p in parts)
@@ -120,7 +125,7 @@ class EvmLogs:
             )
 
         return cls(
-            np.concatenate([p.text for p in parts]),
+            text,
             np.concatenate([p.height for p in parts]),
             np.concatenate([p.log_index for p in parts]),
             moved("block_hash"),

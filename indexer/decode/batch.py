@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexer.chains.raw import HASH, Blocks, EvmLogs, RawRange, SolanaEvents
-from indexer.decode.columns import hex_digits
+from indexer.decode.columns import fixed_text, hex_digits
 from indexer.decode.interface import Event
 from indexer.decode.schema import Binding, EventTable, Schema
 from indexer.decode.types import Type
@@ -28,7 +28,7 @@ class Batch:
 
     ``tables``: event table name → Arrow table with the columns of ``EventTable.all_columns``,
     ascending by ``pos``. ``unknown`` counts events of the watched programs that their interface
-    doesn't name.
+    doesn't name. ``emitters`` are the addresses that emitted the others.
     """
 
     chain: str
@@ -38,16 +38,10 @@ class Batch:
     blocks: Blocks
     tables: dict[str, pa.Table]
     unknown: int
+    emitters: frozenset[str]
 
     def __len__(self) -> int:
         return sum(len(t) for t in self.tables.values())
-
-    def emitters(self) -> list[str]:
-        """The addresses that emitted the batch's events."""
-        found: set[str] = set()
-        for table in self.tables.values():
-            found.update(table.column("address").unique().to_pylist())
-        return sorted(found)
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
@@ -64,6 +58,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         Blocks.joined([b.blocks for b in batches]),
         {n: pa.concat_tables([b.tables[n] for b in batches if n in b.tables]) for n in names},
         sum(b.unknown for b in batches),
+        first.emitters.union(*(b.emitters for b in batches)),
     )
 
 
@@ -86,6 +81,7 @@ def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | Non
     positions = (raw.events.height << ORDINAL_BITS) | ordinals
     parts: dict[str, list[pa.Table]] = {}
     unknown = 0
+    emitters: set[str] = set()
     for address, event, rows in found_groups:
         if event is None:
             unknown += len(rows)
@@ -95,14 +91,25 @@ def decode(raw: RawRange, schema: Schema, only: Container[tuple[str, str]] | Non
         binding = bindings[address]
         table = binding.tables[event.name]
         found = columns(raw, event, table, rows)
+        by = _emitters(raw, binding, rows)
+        emitters.update(by.names)
         parts.setdefault(table.name, []).append(
-            _table(raw, binding, table, rows, positions, times, found)
+            _table(raw, by, table, rows, positions, times, found)
         )
     tables = {
         name: found[0] if len(found) == 1 else pa.concat_tables(found).sort_by("pos")
         for name, found in parts.items()
     }
-    return Batch(raw.chain, raw.first, raw.last, raw.finalized, raw.blocks, tables, unknown)
+    return Batch(
+        raw.chain,
+        raw.first,
+        raw.last,
+        raw.finalized,
+        raw.blocks,
+        tables,
+        unknown,
+        frozenset(emitters),
+    )
 
 
 def picked(column: list[T], rows: NDArray[np.int64]) -> list[T]:
@@ -141,7 +148,7 @@ def _block_times(raw: RawRange) -> NDArray[np.int64]:
 
 def _table(
     raw: RawRange,
-    binding: Binding,
+    by: _Emitters,
     table: EventTable,
     rows: NDArray[np.int64],
     positions: NDArray[np.int64],
@@ -152,7 +159,7 @@ def _table(
     arrays: dict[str, pa.Array] = {
         "pos": pa.array(positions[rows]),
         "tx": _transactions(raw.events, rows),
-        "address": _emitters(raw, binding, rows),
+        "address": by.column,
         "time": pa.array(times[rows] * 1_000_000, Type.TIME.arrow),
     }
     for column in table.columns:
@@ -168,9 +175,18 @@ def _transactions(events: EvmLogs | SolanaEvents, rows: NDArray[np.int64]) -> pa
     return pa.array(picked(events.tx, rows), pa.string())
 
 
-def _emitters(raw: RawRange, binding: Binding, rows: NDArray[np.int64]) -> pa.Array:
-    """The address column: of a factory's children each row has its own."""
+class _Emitters(NamedTuple):
+    """The address column of rows, and the addresses in it."""
+
+    column: pa.Array
+    names: Sequence[str]
+
+
+def _emitters(raw: RawRange, binding: Binding, rows: NDArray[np.int64]) -> _Emitters:
+    """Of a factory's children each row has its own."""
+    names, places = [binding.address], np.zeros(len(rows), np.int64)
     if binding.factory is not None and isinstance(raw.events, EvmLogs):
-        return pa.array(raw.events.emitters, pa.string()).take(pa.array(raw.events.address[rows]))
-    zeros = pa.array(np.zeros(len(rows), dtype=np.int32))
-    return pa.array([binding.address], pa.string()).take(zeros)
+        numbers, places = np.unique(raw.events.address[rows], return_inverse=True)
+        names = [raw.events.emitters[i] for i in numbers.tolist()]
+    text = np.frombuffer("".join(names).encode("ascii"), np.uint8).reshape(len(names), -1)
+    return _Emitters(fixed_text(text[places]), names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,13 +123,14 @@ def _column(chunked: pa.ChunkedArray, kind: Type) -> _Fixed | _Variable:
 def _values(array: pa.Array, kind: Type) -> Bytes:
     n = len(array)
     if kind is Type.BOOL:
-        return array.cast(pa.uint8()).fill_null(0).to_numpy(zero_copy_only=False).reshape(-1, 1)
+        values = _filled(array, False).to_numpy(zero_copy_only=False)
+        return values.view(np.uint8).reshape(-1, 1)
     if kind in (Type.INT4, Type.INT8):
-        values = array.fill_null(0).to_numpy(zero_copy_only=False)
+        values = _filled(array, 0).to_numpy(zero_copy_only=False)
         big = values.astype(">i4" if kind is Type.INT4 else ">i8")
         return big.view(np.uint8).reshape(n, -1)
     if kind is Type.TIME:
-        micros = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        micros = _filled(array.view(pa.int64()), 0).to_numpy(zero_copy_only=False)
         return (micros - _EPOCH_2000).astype(">i8").view(np.uint8).reshape(n, 8)
     return _numeric(array, kind)
 
@@ -203,5 +205,11 @@ def _text(array: pa.Array, prefix: bytes) -> _Fixed | _Variable:
     return _Variable(data, offsets.astype(np.int64), _valid(array), prefix)
 
 
+def _filled(array: pa.Array, value: Any) -> pa.Array:
+    return array.fill_null(value) if array.null_count else array
+
+
 def _valid(array: pa.Array) -> NDArray[np.bool_]:
+    if not array.null_count:
+        return np.ones(len(array), np.bool_)
     return array.is_valid().to_numpy(zero_copy_only=False)

@@ -101,7 +101,7 @@ def prepare(log: Log, batch: Batch) -> Prepared:
         batch.blocks,
         len(batch),
         batch.unknown,
-        batch.emitters(),
+        sorted(batch.emitters),
         {
             name: _copy(log.table(name), log.schema.tables[name].all_columns, batch.chain, table)
             for name, table in batch.tables.items()

@@ -144,6 +144,7 @@ class Ledger:
             ),
             {name: self._table(name, found) for name, found in rows.items()},
             0,
+            frozenset([address]),
         )
 
     def _table(self, name: str, rows: list[dict[str, Any]]) -> pa.Table:

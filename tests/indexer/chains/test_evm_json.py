@@ -147,3 +147,17 @@ def test_joined_parts_keep_their_rows() -> None:
     parts = [read([LOG]), read([]), read([LOG | {"address": "0x" + "77" * 20, "topics": []}, LOG])]
     whole = EvmLogs.joined([p for p in parts if p is not None])
     assert rows(whole) == [row for p in parts for row in rows(p)]
+
+
+@pytest.mark.parametrize("piece", [1, 700, 2000])
+@settings(max_examples=50, deadline=None)
+@given(st.lists(logs, max_size=20), styles, st.integers(0, 3000))
+def test_an_answer_in_pieces_is_the_whole(
+    piece: int, many: list[dict[str, Any]], style: Any, size: int
+) -> None:
+    if many:  # an object that is longer than a piece
+        many[len(many) // 2] |= {"data": "0x" + "ab" * size}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evm_json, "_PIECE", piece)
+        found = rows(read(many, **style))
+    assert [row[:-1] for row in found] == [told(log)[:-1] for log in many]

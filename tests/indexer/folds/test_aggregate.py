@@ -51,7 +51,7 @@ def batch(schema: Schema, events: Sequence[tuple[str, tuple[Any, ...]]]) -> Batc
                     for i, c in enumerate(table.all_columns)
                 }
             )
-    return Batch("c", 0, 9, True, NONE, tables, 0)
+    return Batch("c", 0, 9, True, NONE, tables, 0, frozenset(["0x"]))
 
 
 def of_postgres(
