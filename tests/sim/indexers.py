@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -67,11 +68,13 @@ class Indexers:
     async def terminate(self, one: child.Child) -> None:
         """SIGTERM; it must end by itself, and well."""
         self.running.remove(one)
-        one.process.terminate()
+        # not process.terminate(), which may take an exit code away from who waits for it
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one.process.pid, signal.SIGTERM)
         try:
             code = await asyncio.wait_for(one.process.wait(), 30)
         except TimeoutError:
-            one.process.send_signal(signal.SIGABRT)  # it says where each of its threads is
+            os.kill(one.process.pid, signal.SIGABRT)  # it says where each of its threads is
             await one.process.wait()
             raise Failed(
                 f"SIGTERM did not end it within 30 s: {one.log.read_text('utf-8', 'replace')}"
