@@ -267,7 +267,7 @@ class _Head:
                 if misses >= 3 and await self._is_orphan():
                     await self._reorg(tip)
                     continue
-            if limited and self.height >= target:
+            if limited and self.height >= target and await self._holds(tip):
                 return
             await self.reader.wake(_POLL)
             tip = await self.reader.tip()
@@ -376,6 +376,16 @@ class _Head:
             "WHERE chain = %s AND height <= %s ORDER BY height DESC LIMIT 1",
             [self.of.chain, height],
         ).fetchone()
+
+    async def _holds(self, tip: Tip) -> bool:
+        """Whether the chain that ends at ``tip`` is the one held, as far as it goes."""
+        if tip.latest >= self.height:
+            return True
+        row = self._stored(tip.latest)
+        if row is None:
+            return True
+        block = await self.reader.block(row[0])
+        return block is not None and block.hash == row[1]
 
     async def _is_orphan(self) -> bool:
         """Whether the nodes no longer have the head's block."""

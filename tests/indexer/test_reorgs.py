@@ -23,8 +23,8 @@ from sim.solana import SolanaChain
 from support.index import index_once, tables
 
 from indexer import config as configuration
-from indexer import store
-from indexer.errors import Fatal
+from indexer import follow, store
+from indexer.errors import Fatal, Retryable
 from indexer.follow import Follower, Reorg
 from indexer.repair import repair
 from indexer.verify import verify
@@ -205,6 +205,30 @@ async def test_a_shorter_chain(world: World) -> None:
     await world.true()
 
 
+async def test_a_chain_that_got_shorter_while_the_indexer_was_away(world: World) -> None:
+    """Its tip is below what is held, but no part of that: what is held isn't the tip of now."""
+    await world.index()
+    await world.drop(5)
+    await world.blocks(2)
+    reported = await world.index()
+    assert any(isinstance(r, Reorg) for r in reported)
+    await world.true()
+
+
+async def test_a_node_that_is_behind_what_is_held(world: World) -> None:
+    """Its tip is below what is held and part of that: there is nothing to do."""
+    await world.index()
+    height = world.chain.height
+    if isinstance(world.chain, EvmChain):
+        world.proxy.view = View(height - 3, height - 3, {})
+    else:
+        world.chain.node.chain.lag = 3
+    reported = await world.index()
+    assert not any(isinstance(r, Reorg) for r in reported)
+    assert _at_tip(world)
+    await world.true()
+
+
 async def test_orphaned_while_the_indexer_was_away_and_final_since(world: World) -> None:
     """What it holds was never final, though its heights are now: it goes back by itself."""
     await world.index()
@@ -321,10 +345,16 @@ async def test_logs_that_bloom_and_receipts_contradict(world: World) -> None:
     await world.true()
 
 
-async def test_below_finality_it_stops_and_repair_mends(world: World) -> None:
+async def test_below_finality_it_stops_and_repair_mends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_ATTEMPTS_ONCE", 2)
     await world.index()
     await world.drop(FINALITY + 6)
     world.chain.rewrite_finality()
+    await world.blocks(3)
+    with pytest.raises(Retryable):  # no node calls final yet what would contradict it
+        await world.index()
     await world.blocks(2 * FINALITY + 8)
     with pytest.raises(Fatal, match=r"reorganised below height .*chainfold repair"):
         await world.index()

@@ -254,10 +254,13 @@ class Run:
         depth = min(self.plan.finality + self.dice.randrange(1, 10), len(above) - 1)
         if depth <= self.plan.finality:
             return
+        was = chain.final
         await chain.drop(depth)
         chain.rewrite_finality()
-        for _ in range(depth + 2):
+        blocks = depth + 2
+        while blocks > 0 or chain.final < was:  # slots that were skipped aren't any more
             await chain.block(self.dice.randrange(1, 20))
+            blocks -= 1
         done = await self.indexers.run("--once", "--chain", chain.name)
         if done.process.returncode == 0 or "chainfold repair" not in done.last_words():
             raise Failed(f"below finality it ended with {done.process.returncode}, saying: "
