@@ -3,7 +3,7 @@ and of each call what all that was ever published says of it."""
 
 from collections import Counter
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from onsvm.bets import DAY
 from onsvm.chain import Chain, Refused
@@ -108,8 +108,12 @@ def test_one_price_for_every_caller_at_every_time() -> None:
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.generate],
+        phases=[Phase.explicit, Phase.generate],
     )
+    # what chance may leave out: each refusal, a late observation, the floor, the cap
+    @example([([(100, 1199), (100, 1200)], [("alice", 0, a) for a in (-RING, 1, 0, 0)])])
+    @example([([(0, 1199), (0, 10)], [("alice", 0, 0)])])
+    @example([([(500, 1199), (500, 10)], [("alice", 0, 0)])])
     @given(HISTORIES)
     def play(batches: list[tuple[list[tuple[int, int]], list[Call]]]) -> None:
         history = History()

@@ -74,5 +74,5 @@ fn observed(agreement: &Agreement, feed: &Feed, round: u64) -> Result<u64, Progr
     if observed_at > due.saturating_add(feed.heartbeat.get() as i64) {
         return Ok(agreement.price_total.get());
     }
-    agreement.price_of(observation.value.get())
+    Ok(agreement.price_of(observation.value.get()))
 }

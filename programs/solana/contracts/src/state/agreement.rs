@@ -4,7 +4,7 @@ use crate::{
     Error, ID,
 };
 use kit::{
-    account, check,
+    account,
     int::{mul_div, sub, Bool, I64, U16, U32, U64},
 };
 use pinocchio::{cpi::Seed, error::ProgramError, AccountView, Address};
@@ -220,9 +220,9 @@ impl Agreement {
 
     /// The feed's value in the token's smallest units, between floor and cap.
     #[inline(always)]
-    pub fn price_of(&self, value: i128) -> Result<u64, ProgramError> {
-        let price = scaled(value.max(0) as u128, self.price_mul.get(), self.price_div.get())?;
-        Ok(price.clamp(self.price_floor.get(), self.price_cap.get()))
+    pub fn price_of(&self, value: i128) -> u64 {
+        let price = scaled(value.max(0) as u128, self.price_mul.get(), self.price_div.get());
+        price.clamp(self.price_floor.get(), self.price_cap.get())
     }
 
     /// Seeds with which the agreement signs for its vault.
@@ -237,14 +237,14 @@ impl Agreement {
     }
 }
 
-/// floor(value × mul / div), at most u64's maximum. The product has up to 191 bits.
+/// floor(value × mul / div), at most u64's maximum. The product has up to 191 bits; an agreement
+/// with a feed has no div of 0.
 #[inline(always)]
-fn scaled(value: u128, mul: u64, div: u64) -> Result<u64, ProgramError> {
-    check!(div != 0, kit::Error::Overflow);
+fn scaled(value: u128, mul: u64, div: u64) -> u64 {
     let low = (value as u64) as u128 * mul as u128;
     let middle = (value >> 64) * mul as u128 + (low >> 64);
     if middle >= div as u128 {
-        return Ok(u64::MAX);
+        return u64::MAX;
     }
-    Ok(kit::int::div_wide(middle as u64, low as u64, div))
+    kit::int::div_wide(middle as u64, low as u64, div)
 }
