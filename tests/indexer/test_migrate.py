@@ -328,22 +328,29 @@ def _fetch_an_event_again(project: Project) -> None:
     reindex(project.config(), program="bets", event="BetPlaced")
 
 
+def _forget_an_event(project: Project) -> None:
+    project.abi.remove(project.event("BetPlaced"))
+    project.folds = "from indexer.folds import fold, last\n"
+    assert project.migrated()
+
+
+def _add_a_fold(project: Project) -> None:
+    project.folds += "many = fold('many', program='bets', key='actor', columns={'n': count()})\n"
+    assert project.migrated() == ["fold many is new over events that are in"]
+
+
 @pytest.mark.parametrize(
-    ("meanwhile", "says"),
-    [
-        (_change_a_fold, "fold markets changed since the tables were made"),
-        (_fetch_an_event_again, "start this again"),
-    ],
+    "meanwhile", [_change_a_fold, _add_a_fold, _fetch_an_event_again, _forget_an_event]
 )
 def test_who_was_cut_off_writes_no_more_into_tables_that_changed(
-    project: Project, meanwhile: Callable[[Project], None], says: str
+    project: Project, meanwhile: Callable[[Project], None]
 ) -> None:
     with store.opened(project.config()) as opened:
         _cut_off(project.url)
         opened.connect("again").close()
         _cut_off(project.url)
         meanwhile(project)
-        with pytest.raises(Fatal, match=says):
+        with pytest.raises(Fatal, match="start this again"):
             opened.connect("again")
 
 
