@@ -258,17 +258,19 @@ class _Head:
                 await self._advance(tip, min(tip.latest, target) if limited else tip.latest)
             elif self.height == tip.latest:
                 misses = 0
-                if tip.hash != self.hash and await self._is_orphan():
+                if tip.hash != self.hash and await self._is_orphan(self.height):
                     await self._reorg(tip)
                     continue
             else:
                 misses += 1
                 # a node that lags knows less than we do; a chain that got shorter stays so
-                if misses >= 3 and await self._is_orphan():
+                if misses >= 3 and await self._is_orphan(self.height):
                     await self._reorg(tip)
                     continue
-            if limited and self.height >= target and await self._holds(tip):
-                return
+            if limited and self.height >= target:
+                behind = tip.latest < self.height
+                if not (behind and await self._is_orphan(tip.latest)):
+                    return
             await self.reader.wake(_POLL)
             tip = await self.reader.tip()
 
@@ -377,25 +379,13 @@ class _Head:
             [self.of.chain, height],
         ).fetchone()
 
-    async def _holds(self, tip: Tip) -> bool:
-        """Whether the chain that ends at ``tip`` is the one held, as far as it goes."""
-        if tip.latest >= self.height:
-            return True
-        row = self._stored(tip.latest)
-        if row is None:
-            return True
-        block = await self.reader.block(row[0])
-        return block is not None and block.hash == row[1]
-
-    async def _is_orphan(self) -> bool:
-        """Whether the nodes no longer have the head's block."""
-        if not self.hash:
-            return False
-        row = self._stored(self.height)
+    async def _is_orphan(self, height: int) -> bool:
+        """Whether the nodes don't have the highest block held that isn't above ``height``."""
+        row = self._stored(height)
         if row is None:
             return False
         block = await self.reader.block(row[0])
-        return block is None or block.hash != self.hash
+        return block is None or block.hash != row[1]
 
     async def _reorg(self, tip: Tip, highest: int | None = None) -> None:
         """Walks back to the last block that the nodes still have and undoes what is above it.

@@ -12,7 +12,7 @@ import numpy as np
 
 from indexer.chains import bloom
 from indexer.chains.evm_json import NO_LOGS, SHAPES, Header, from_receipts
-from indexer.chains.evm_logs import Said, announcing, blocks_said, ordered
+from indexer.chains.evm_logs import announcing, blocks_said, ordered
 from indexer.chains.raw import Blocks, EvmLogs, RawRange, Tip
 from indexer.chains.reader import Block, settled, unreachable
 from indexer.chains.stream import Width, gathered, in_order
@@ -249,7 +249,7 @@ class EvmReader:
         where = self._where(first, last)
         got = await self._logs(first, last, finalized=True)
         said = blocks_said(got.logs, first, last, where)
-        end = Said(got.end.hash, _int(got.end.timestamp))
+        end = _block(got.end)
         heights = sorted({*said, last})
         timed = self._timed(said, end)
         asked = heights[: 1 if timed else -1] if heights[0] < last else []
@@ -260,17 +260,17 @@ class EvmReader:
             self._agree_on_time(said, known, where)
             blocks = {**said, last: end}
         else:
-            blocks = {_int(h.number): Said(h.hash, _int(h.timestamp)) for h in known}
+            blocks = {_int(h.number): _block(h) for h in known}
         return self._range(first, last, blocks, got, size, finalized=True)
 
-    def _timed(self, said: Mapping[int, Said], end: Said) -> bool:
+    def _timed(self, said: Mapping[int, Block], end: Block) -> bool:
         """Whether logs tell the times of their blocks, and such as blocks in a row have."""
         times = [said[height].time for height in sorted(said)]
         likely = all(a <= b for a, b in pairwise([0, *times, end.time]))
         return self._log_times and likely
 
     def _agree_on_time(
-        self, said: Mapping[int, Said], headers: Sequence[Header], where: str
+        self, said: Mapping[int, Block], headers: Sequence[Header], where: str
     ) -> None:
         for header in headers:
             height, time = _int(header.number), _int(header.timestamp)
@@ -293,7 +293,7 @@ class EvmReader:
         said = blocks_said(got.logs, first, last, where)
         self._agree(said, known, where)
         await self._cross_check(got, said, known, where)
-        blocks = {_int(h.number): Said(h.hash, _int(h.timestamp)) for h in known}
+        blocks = {_int(h.number): _block(h) for h in known}
         parent = known[0].parent_hash
         return self._range(first, last, blocks, got, size, finalized=False, parent=parent)
 
@@ -301,7 +301,7 @@ class EvmReader:
         self,
         first: int,
         last: int,
-        blocks: Mapping[int, Said],
+        blocks: Mapping[int, Block],
         got: _Logs,
         nbytes: int,
         *,
@@ -469,14 +469,14 @@ class EvmReader:
             known.append(header)
         return known
 
-    def _agree(self, said: Mapping[int, Said], headers: Sequence[Header], where: str) -> None:
+    def _agree(self, said: Mapping[int, Block], headers: Sequence[Header], where: str) -> None:
         for header in headers:
             height = _int(header.number)
             if height in said and said[height].hash != header.hash:
                 raise Retryable(f"{where}: logs and header of block {height} differ (a reorg?)")
 
     async def _cross_check(
-        self, got: _Logs, said: Mapping[int, Said], headers: Sequence[Header], where: str
+        self, got: _Logs, said: Mapping[int, Block], headers: Sequence[Header], where: str
     ) -> None:
         """Holds each block's logs against its bloom, and what doesn't fit against its receipts.
 
@@ -541,7 +541,7 @@ def _block(header: Header) -> Block:
     return Block(header.hash, _int(header.timestamp))
 
 
-def _blocks(blocks: Mapping[int, Said], parent: str) -> Blocks:
+def _blocks(blocks: Mapping[int, Block], parent: str) -> Blocks:
     heights = sorted(blocks)
     return Blocks(
         np.array(heights, np.int64),

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from indexer.chains.raw import HASH, EvmLogs
+from indexer.chains.reader import Block
 from indexer.chains.watch import Log
 from indexer.errors import Retryable
 from indexer.windows import window
 
 
-class Said(NamedTuple):
-    """What a log says of its block. ``time``: unix seconds, -1 where it doesn't say."""
+def blocks_said(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, Block]:
+    """Every block that ``logs`` name, by height; its time is -1 where they don't tell it.
 
-    hash: str
-    time: int
-
-
-def blocks_said(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, Said]:
-    """Every block that ``logs`` name, by height. Retryable when they contradict one another."""
-    said: dict[int, Said] = {}
+    Raises Retryable when they contradict one another.
+    """
+    said: dict[int, Block] = {}
     if not len(logs):
         return said
     text = window(logs.text, logs.block_hash, HASH)
@@ -32,7 +28,7 @@ def blocks_said(logs: EvmLogs, first: int, last: int, where: str) -> dict[int, S
         height = int(logs.height[row])
         if not first <= height <= last:
             raise Retryable(f"{where}: a log of block {height} is outside of the range asked for")
-        block = Said(text[row].tobytes().decode("ascii"), int(logs.time[row]))
+        block = Block(text[row].tobytes().decode("ascii"), int(logs.time[row]))
         if said.setdefault(height, block) != block:
             raise Retryable(f"{where}: logs tell two blocks {height} in one answer (a reorg?)")
     return said

@@ -101,7 +101,7 @@ def prepare(
                 f"schema {schema!r} of the database is of version {version}, this chainfold knows "
                 f"{VERSION}: install the newer chainfold or use another schema"
             )
-        else:
+        elif version < VERSION:
             for old in range(version, VERSION):
                 run(connection, _UPGRADES[old].format(s=quote(schema)))
             run(
