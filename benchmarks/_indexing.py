@@ -14,12 +14,10 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 import psycopg
+from _processes import Tree
 
 from indexer.config import Database
 from indexer.log.database import serve
@@ -97,11 +96,9 @@ def index(made: History, url: str) -> Run:
         stderr=subprocess.DEVNULL,
         env=_installed() | {"DATABASE_URL": url},
     )
-    memory = _Memory(process.pid)
-    memory.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    memory.join()
+    with Tree(process.pid) as tree:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
     if status != 0:
         sys.exit(f"chainfold index failed with status {status}")
     with psycopg.connect(url) as connection:
@@ -112,30 +109,7 @@ def index(made: History, url: str) -> Run:
         ).fetchone()
     if found != (made.events,) or durable != ("on,on,on",):
         sys.exit(f"indexed {found} of {made.events} events; durability {durable}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, memory.peak_mb)
-
-
-class _Memory(threading.Thread):
-    """Follows a process to its end: ``peak_mb`` is its highest resident memory so far.
-
-    What wait4 tells isn't that: a process inherits the peak of the one that started it.
-    """
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self.peak_mb = 0.0
-        self._status = Path(f"/proc/{pid}/status")
-
-    def run(self) -> None:
-        while True:
-            try:
-                found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
-            except (FileNotFoundError, ProcessLookupError):
-                return
-            if found is None:  # it has ended and waits to be looked at
-                return
-            self.peak_mb = int(found[1]) / 1024
-            time.sleep(0.02)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, tree.peak_mb)
 
 
 def measure(

@@ -24,9 +24,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import psycopg
+from _processes import Tree, cpu_of
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from web3 import Web3
@@ -46,7 +46,6 @@ from localnet.ports import free
 
 HERE = Path(__file__).parent / "peers"
 INSTALLED = HERE.parents[1] / ".chainfold" / "peers"
-SAMPLE = 0.05  # seconds between two looks at a process tree
 BURIED = 64  # blocks on top of the history: Ponder takes a block for final after 30
 SIGNATURE = "BetPlaced(bytes32,uint64,address,address,uint8,uint120,uint120,uint120,uint120)"
 
@@ -207,7 +206,7 @@ def index(indexer: Indexer, task: Task, last: tuple[int, int] | None) -> Run:
     ):
         postgres = psutil.Process(connection.info.backend_pid).parent()
         assert postgres is not None
-        before = _cpu(postgres)
+        before = cpu_of(postgres)
         started = time.perf_counter()
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -218,7 +217,7 @@ def index(indexer: Indexer, task: Task, last: tuple[int, int] | None) -> Run:
             stderr=out,
             start_new_session=True,
         )
-        tree = _Tree(process.pid)
+        tree = Tree(process.pid)
         try:
             with tree:
                 if last is None or indexer.exits:
@@ -229,8 +228,8 @@ def index(indexer: Indexer, task: Task, last: tuple[int, int] | None) -> Run:
                 else:
                     _until(indexer, connection, process, last, log, 120 + task.made.events / 20)
                     seconds = time.perf_counter() - started
-                    cpu = _cpu(psutil.Process(process.pid))
-            spent = _cpu(postgres) - before
+                    cpu = cpu_of(psutil.Process(process.pid))
+            spent = cpu_of(postgres) - before
         finally:
             _end(process)
     if process.returncode != 0 and indexer.exits:
@@ -286,47 +285,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _tail(log: Path) -> str:
     return " / ".join(log.read_text("utf-8", "replace").strip().splitlines()[-5:]) or "no output"
-
-
-def _cpu(root: psutil.Process) -> float:
-    """CPU seconds of a process, of its live descendants and of the children that it has reaped."""
-    total = 0.0
-    for process in _family(root):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-def _family(root: psutil.Process) -> Iterator[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        yield root
-        yield from root.children(recursive=True)
-
-
-class _Tree:
-    """Samples the memory of a process and its descendants: ``peak_mb`` is the highest sum."""
-
-    def __init__(self, pid: int) -> None:
-        self.peak_mb = 0.0
-        self._root = psutil.Process(pid)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._done.wait(SAMPLE):
-            size = 0
-            for process in _family(self._root):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    size += process.memory_info().rss
-            self.peak_mb = max(self.peak_mb, size / 2**20)
 
 
 def rows(indexer: Indexer, task: Task) -> list[tuple[Any, ...]]:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture(scope="module")
-def peers() -> Any:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import peers
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return peers
+@pytest.fixture
+def peers(benchmark_named: Any) -> Any:
+    return benchmark_named("peers")
 
 
 def test_figures_are_chainfolds_over_each_peers(peers: Any) -> None:
@@ -64,7 +56,7 @@ def test_memory_and_cpu_are_of_the_whole_process_tree(peers: Any) -> None:
         assert process.stdout is not None
         assert process.stdin is not None
         process.stdout.readline()
-        tree = peers._Tree(process.pid)
+        tree = peers.Tree(process.pid)
         with tree:
             while tree.peak_mb == 0.0:
                 assert process.poll() is None

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from typing import Any
 
 
-def test_every_instruction_of_the_table_is_there() -> None:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import programs
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        del sys.modules["programs"]
+def test_every_instruction_of_the_table_is_there(benchmark_named: Any) -> None:
+    programs = benchmark_named("programs")
     units = programs.solana_units()
     assert {u["program"] for u in units} == {
         "bets", "contracts", "feeds", "payouts", "projects", "registry",
