@@ -49,10 +49,11 @@ format: setup ## writes the formats that check wants
 	@if cargo fmt --version >/dev/null 2>&1; then cd programs/solana && cargo fmt --all; fi
 	@cd programs/evm && FOUNDRY_DISABLE_NIGHTLY_WARNING=1 tools/forge fmt
 
-programs: setup ## builds the programs and their interfaces
+programs: setup ## builds the programs and their interfaces, and runs all of their tests
 	@$(PY) programs/evm/tools/build.py
 	@$(PY) programs/solana/tools/idl.py $(basename $(notdir $(wildcard programs/solana/artifacts/*.so)))
 	@code=0; $(PY) programs/solana/build.py || code=$$?; [ $$code = 0 ] || [ $$code = 3 ]
+	@$(PY) -m pytest -m "not slow" -n $(WORKERS) tests/programs $(ARGS)
 
 mutants: setup ## removes each check of the programs in turn and wants a red test
 	@$(PY) programs/evm/tools/mutants.py

@@ -31,14 +31,15 @@ from indexer.log.database import serve
 from localnet.flood import History, history
 
 
-async def _read(configured: config.Config, tip: int) -> list[RawRange]:
-    """The whole history as the reader yields it."""
+async def _read(configured: config.Config) -> list[RawRange]:
+    """The history up to its final height, which has every bet, as the reader yields it."""
     declared = schema(configured)
     (chain,) = configured.chains.values()
     with store.opened(configured) as opened:
         reader = ingest.reader(chain, declared, opened.sources_on(chain.name))
         try:
-            return [raw async for raw in reader.stream(0, tip, finalized=True)]
+            final = (await reader.tip()).finalized
+            return [raw async for raw in reader.stream(0, final, finalized=True)]
         finally:
             await reader.aclose()
 
@@ -74,7 +75,7 @@ def _decode(configured: config.Config, ranges: list[RawRange]) -> float:
 async def _measure(made: History, url: str, runs: int) -> None:
     database = Database(url, "chainfold", Path("unused"))
     configured = replace(config.load(Path(made.config)), database=database)
-    ranges = await _read(configured, made.tip)
+    ranges = await _read(configured)
     decoding = [_decode(configured, ranges) for _ in range(runs)]
     writing: list[float] = []
     for run in range(runs):
