@@ -1,6 +1,6 @@
 """Indexing EVM history against downloading its eth_getLogs and block headers.
 
-python benchmarks/index_evm.py [--events 200000] [--per-block 20] [--runs 3]
+python benchmarks/index_evm.py [--events 1000000] [--per-block 100] [--runs 3]
 
 anvil's logs tell their block's time, so that chainfold leaves most headers out. The loop doesn't;
 ``ratio_least`` is over one that downloads the logs alone.
@@ -52,4 +52,4 @@ def _call(id_: int, method: str, *params: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    measure("index_evm", "evm", download, 200_000, 20, least=logs_alone)
+    measure("index_evm", "evm", download, 1_000_000, 100, least=logs_alone)

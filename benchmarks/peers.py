@@ -1,6 +1,6 @@
 """chainfold beside Ponder and Subsquid: the same bets, one anvil, one durable Postgres.
 
-python benchmarks/peers.py [--events 100000] [--per-block 20] [--runs 1]
+python benchmarks/peers.py [--events 200000] [--per-block 20] [--runs 1]
 
 Each indexes the same history into an empty database of its own, one after another. The clock runs
 from the start of the process until the last row is committed; CPU is that of the process and its
@@ -373,7 +373,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     names = [p.name for p in PEERS]
     parser = argparse.ArgumentParser(prog="peers", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--per-block", type=int, default=20)
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument(

@@ -22,6 +22,7 @@ _OURS = {
     "reindex": ("indexer.migrate", "reindex_command"),
     "verify": ("indexer.commands", "verify"),
 }
+_ASK_NODES = {"index", "backfill", "repair", "verify"}
 
 
 class _Lazy(click.Group):
@@ -35,6 +36,8 @@ class _Lazy(click.Group):
 
         if cmd_name in _OURS:
             process.tune()
+            if cmd_name in _ASK_NODES:
+                process.import_aside("indexer.rpc.client")
             module, name = _OURS[cmd_name]
             return getattr(import_module(module), name)
         for entry in entry_points(group="chainfold.commands", name=cmd_name):

@@ -7,6 +7,9 @@ import ctypes
 import gc
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
@@ -36,6 +39,19 @@ def tune() -> None:
     gc.set_threshold(1_000_000)
     # Nor is it worth a tenth of a second at the end.
     atexit.register(gc.freeze)
+
+
+def import_aside(module: str) -> None:
+    """Imports ``module`` while this thread imports others.
+
+    Reading the certificates that come with an HTTP client takes 40 ms without Python's lock.
+    """
+
+    def work() -> None:
+        with suppress(Exception):  # who needs the module will be told
+            import_module(module)
+
+    Thread(target=work, name=f"import {module}").start()
 
 
 def leave_pandas_out() -> None:

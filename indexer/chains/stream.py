@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 from indexer.chains.raw import RawRange
 
 _RISKED = 2
+"""Requests at once while nothing is known of how much a height holds."""
+_GROWTH = 4.0
+"""How many times the heights of one answer the next request may have."""
 _T = TypeVar("_T")
 Fetch = Callable[[int, int], Awaitable[RawRange]]
 
@@ -17,7 +20,7 @@ Fetch = Callable[[int, int], Awaitable[RawRange]]
 class Width:
     """How many heights to ask for at once so that an answer holds about ``events`` and ``nbytes``.
 
-    Doubles while answers stay small, follows the density of what came, never over ``cap``.
+    Grows while answers stay small, follows the density of what came, never over ``cap``.
     """
 
     def __init__(self, *, events: int, nbytes: int, start: int, cap: int) -> None:
@@ -42,7 +45,7 @@ class Width:
             self._events / max(self._events_per_height, 1e-9),
             self._nbytes / max(self.bytes_per_height, 1e-9),
         )
-        self._next = max(1, int(min(wanted, 2.0 * max(heights, 1), self._cap)))
+        self._next = max(1, int(min(wanted, _GROWTH * max(heights, 1), self._cap)))
 
 
 async def in_order(
@@ -77,7 +80,6 @@ async def in_order(
 
     try:
         while queue or begin <= last:
-            # Until an answer has shown how much a height holds, only a few are risked.
             while begin <= last and len(queue) < (max(1, ahead()) if width.learnt else _RISKED):
                 wide = width.next(cap())
                 if queue and held() + wide * width.bytes_per_height > max_bytes:

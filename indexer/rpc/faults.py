@@ -88,8 +88,6 @@ TABLE: tuple[tuple[Kind, str], ...] = (
     (Kind.INVALID, r"invalid|missing (?:value|param)|cannot unmarshal|parse error"),
 )
 
-_ROWS = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, pattern in TABLE)
-
 _CODES: Mapping[int, Kind] = {
     3: Kind.REVERTED,
     429: Kind.RATE,
@@ -141,8 +139,9 @@ def classify(
     """
     text = message if data is None or isinstance(data, (int, float)) else f"{message} {data}"
     shown = " ".join(message.split())[:_MESSAGE_LIMIT] or f"HTTP {status}"
-    for kind, row in _ROWS:
-        found = row.search(text)
+    for kind, pattern in TABLE:
+        # compiled, and kept by re, when a node first fails: most runs never need it
+        found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
         if found is None:
             continue
         if kind is Kind.RATE and method == "eth_getLogs" and message.strip() == "limit exceeded":

@@ -41,7 +41,7 @@ def test_figures_are_chainfolds_over_each_peers(peers: Any) -> None:
 
 def test_options_are_defaults_of_the_documented_comparison(peers: Any) -> None:
     options = peers.parser().parse_args([])
-    assert (options.events, options.per_block, options.runs) == (100_000, 20, 1)
+    assert (options.events, options.per_block, options.runs) == (200_000, 20, 1)
     assert set(options.peers) == {"ponder", "subsquid"}
     with pytest.raises(SystemExit):
         peers.parser().parse_args(["--peers", "nobody"])
