@@ -31,7 +31,7 @@ from indexer.errors import ChainfoldError, Fatal
 )
 @click.pass_context
 def api(ctx: click.Context, host: str, port: int, rate: float, path: Path | None) -> None:
-    """Serves REST, live changes and unsigned transactions, read-only. /docs says what there is."""
+    """Serve REST, live changes and unsigned transactions, read-only; /docs says what there is."""
     given: Any = ctx.obj
     try:
         serve(configuration.load(path or given), host, port, rate)

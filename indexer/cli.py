@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ import click
 from indexer import process
 from indexer.errors import ChainfoldError
 
+_GROUP = "chainfold.commands"
 _OURS = {
-    "init": ("indexer.init.command", "init"),
-    "index": ("indexer.commands", "index"),
-    "status": ("indexer.commands", "status"),
-    "backfill": ("indexer.commands", "backfill"),
-    "repair": ("indexer.commands", "repair"),
-    "migrate": ("indexer.migrate", "migrate_command"),
-    "reindex": ("indexer.migrate", "reindex_command"),
-    "verify": ("indexer.commands", "verify"),
+    name: EntryPoint(name, value, _GROUP)
+    for name, value in {
+        "init": "indexer.init.command:init",
+        "index": "indexer.commands:index",
+        "status": "indexer.commands:status",
+        "backfill": "indexer.commands:backfill",
+        "repair": "indexer.commands:repair",
+        "migrate": "indexer.migrate:migrate_command",
+        "reindex": "indexer.migrate:reindex_command",
+        "verify": "indexer.commands:verify",
+    }.items()
 }
 _ASK_NODES = {"index", "backfill", "repair", "verify"}
 
@@ -29,20 +35,22 @@ class _Lazy(click.Group):
     """Imports a command's module only when that command runs: most of them are heavy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*_OURS, *(e.name for e in entry_points(group="chainfold.commands"))])
+        return sorted([*_OURS, *(e.name for e in entry_points(group=_GROUP))])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from importlib import import_module
-
         if cmd_name in _OURS:
             process.tune()
             if cmd_name in _ASK_NODES:
                 process.import_aside("indexer.rpc.client")
-            module, name = _OURS[cmd_name]
-            return getattr(import_module(module), name)
-        for entry in entry_points(group="chainfold.commands", name=cmd_name):
+            return _OURS[cmd_name].load()
+        for entry in entry_points(group=_GROUP, name=cmd_name):
             return entry.load()
         return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [*_OURS.values(), *entry_points(group=_GROUP)]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted((e.name, _summary(e)) for e in commands))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -50,6 +58,17 @@ class _Lazy(click.Group):
         except ChainfoldError as error:
             click.echo(f"chainfold: {error}", err=True)
             sys.exit(1)
+
+
+def _summary(entry: EntryPoint) -> str:
+    """The first paragraph of a command's docstring, read without running its module."""
+    spec = find_spec(entry.module)
+    if spec is None or spec.origin is None:
+        return ""
+    for node in ast.parse(Path(spec.origin).read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+            return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+    return ""
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
