@@ -19,6 +19,7 @@ from indexer.config import Chain
 from indexer.errors import Fatal, Retryable
 from indexer.rpc.client import Rpc
 from indexer.rpc.errors import NodeFatal
+from indexer.rpc.fees import Fees
 
 PROGRAMS: Mapping[str, tuple[str, str]] = {
     "bets": ("Bets", ""),
@@ -37,14 +38,6 @@ _POLL = 0.2
 _PROBES = 4
 """Addresses that a constructor is tried at: what differs between them is the address's doing. A
 byte of a hash is equal in all four once in 2^24."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """Wei for each unit of gas: the most, and of it the most for who makes the block."""
-
-    price: int
-    tip: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +86,6 @@ async def next_nonce(rpc: Rpc, chain: str, sender: str) -> int:
             f"{mined} on: wait until they are, or replace them, then try again"
         )
     return mined
-
-
-async def fees(rpc: Rpc) -> Fees:
-    """What a transaction of now should offer: room for the base fee to double (EIP-1559)."""
-    block = await rpc.call("eth_getBlockByNumber", ["latest", False])
-    base = int(block.get("baseFeePerGas") or "0x0", 16)
-    try:
-        tip = int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
-    except NodeFatal:
-        # a node that has no such method: what blocks of now are content with
-        tip = max(0, int(await rpc.call("eth_gasPrice"), 16) - base)
-    return Fees(2 * base + tip, tip)
 
 
 async def gas(rpc: Rpc, sender: str, code: str) -> int:

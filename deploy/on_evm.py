@@ -13,6 +13,7 @@ from deploy.terms import Options, Stands, agreed, each, eth, tell
 from indexer.config import Chain, Config
 from indexer.errors import Fatal
 from indexer.rpc.client import Rpc
+from indexer.rpc.fees import Fees, offered
 from indexer.rpc.url import redact
 
 _NO_CODE = ("0x", "0x0", None)
@@ -48,7 +49,7 @@ async def deploy(
                 )
         account = store.unlock(_password(options))
         work = await _work(rpc, config, chain, account.address, wanted, options)
-        fees = await evm.fees(rpc)
+        fees = await offered(rpc)
         await _tell(rpc, chain, account.address, work, fees)
         if not work.creations:
             return
@@ -106,7 +107,7 @@ async def _work(
     return _Work(there, creations, new, nonce, standing["admin"])
 
 
-async def _tell(rpc: Rpc, chain: Chain, sender: str, work: _Work, fees: evm.Fees) -> None:
+async def _tell(rpc: Rpc, chain: Chain, sender: str, work: _Work, fees: Fees) -> None:
     """What will be done and what it costs. Raises Fatal where the sender has less."""
     has = int(await rpc.call("eth_getBalance", [sender, "latest"]), 16)
     cost = sum(one.gas for one in work.creations) * fees.price

@@ -19,14 +19,13 @@ from api.tx.reverts import Reverts
 from indexer.config import Chain
 from indexer.rpc.client import Rpc
 from indexer.rpc.errors import Kind, NodeFatal
+from indexer.rpc.fees import offered
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _ID = re.compile(r"0x[0-9a-f]{64}")
 # what a call used is after refunds, up to a fifth of it (EIP-3529), and keeps a 64th back from
 # each call it makes (EIP-150): a limit of 4/3 covers both
 _LIMIT = (4, 3)
-_TIP = 1_000_000_000
-"""Wei a unit of gas, where the node names no priority fee."""
 
 
 def entity_id(key: str, text: str) -> str:
@@ -54,7 +53,7 @@ async def build(
             calls.append((f"allow the program to take {call.spends}", token, approve))
     calls.append((call.words, contract, data))
     reverts = Reverts(abi, messages)
-    block, tip = await _market(rpc)
+    fees = await offered(rpc)
     gas, simulation = await _simulate(rpc, sender, calls, reverts)
     return EvmTransaction(
         chain_id=chain.chain_id or 0,
@@ -69,7 +68,7 @@ async def build(
             )
             for (words, to, payload), limit in zip(calls, gas, strict=True)
         ],
-        fees=_fees(block, tip),
+        fees=EvmFees(max_fee_per_gas=str(fees.price), max_priority_fee_per_gas=str(fees.tip)),
         simulation=simulation,
     )
 
@@ -119,22 +118,6 @@ async def _allowance(rpc: Rpc, token: str, owner: str, spender: str) -> int:
     data = _encode("allowance", ["address", "address"], [owner, spender])
     answer = await rpc.call("eth_call", [{"to": token, "data": data}, "latest"])
     return int(answer, 16) if len(answer) > 2 else 0
-
-
-async def _market(rpc: Rpc) -> tuple[Mapping[str, Any], int]:
-    """The newest block's header and a priority fee."""
-    block = await rpc.call("eth_getBlockByNumber", ["latest", False])
-    try:
-        return block, int(await rpc.call("eth_maxPriorityFeePerGas"), 16)
-    except NodeFatal:
-        return block, _TIP
-
-
-def _fees(block: Mapping[str, Any], tip: int) -> EvmFees:
-    """Twice the base fee bears six full blocks in a row, each of which raises it by an eighth
-    (EIP-1559)."""
-    base = int(block.get("baseFeePerGas") or "0x0", 16)
-    return EvmFees(max_fee_per_gas=str(2 * base + tip), max_priority_fee_per_gas=str(tip))
 
 
 async def _simulate(

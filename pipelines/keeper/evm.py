@@ -19,6 +19,7 @@ from indexer.config import Chain
 from indexer.errors import Retryable
 from indexer.rpc.client import Rpc
 from indexer.rpc.errors import NodeFatal, NodeRetryable
+from indexer.rpc.fees import base_fee, lasting
 from pipelines.keeper.chain import Built, TooDear
 from pipelines.keeper.ledger import Ended, Sent, Signed
 
@@ -137,11 +138,11 @@ class Evm:
         block = await self.rpc.call("eth_getBlockByNumber", ["latest", False])
         was = TypedTransaction.from_bytes(HexBytes(sent.raw)).as_dict()
         price, tip = was["maxFeePerGas"], was["maxPriorityFeePerGas"]
-        base = int(block.get("baseFeePerGas") or "0x0", 16)
+        base = base_fee(block)
         if price >= base + tip:
             return None
         tip = tip * _RAISED[0] // _RAISED[1] + 1
-        price = max(2 * base + tip, price * _RAISED[0] // _RAISED[1] + 1)
+        price = max(lasting(base, tip).price, price * _RAISED[0] // _RAISED[1] + 1)
         gas = was["gas"]
         if price * gas > max_fee:
             price = max_fee // gas
