@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import orjson
 import pytest
 from aiohttp import web
+from backports import zstd
 
 from indexer.errors import Fatal, Retryable
 from indexer.rpc import endpoint as endpoint_module
@@ -324,16 +326,23 @@ async def test_an_answer_too_large_is_to_be_split(
     assert raised.value.fault.kind is Kind.MANY
 
 
-async def test_compressed_answers(node: Any) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "squeeze"), [("gzip", gzip.compress), ("zstd", zstd.compress)]
+)
+async def test_compressed_answers(
+    node: Any, monkeypatch: pytest.MonkeyPatch, encoding: str, squeeze: Callable[[bytes], bytes]
+) -> None:
     def squeezed(calls: Any) -> web.Response:
-        body = gzip.compress(orjson.dumps({"id": calls[0]["id"], "result": "y" * 1000}))
-        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+        body = squeeze(orjson.dumps({"id": calls[0]["id"], "result": "y" * 1000}))
+        return web.Response(body=body, headers={"Content-Encoding": encoding})
 
     node.whole = squeezed
+    monkeypatch.setattr(endpoint_module, "is_local", lambda url: False)
     async with Rpc([node.url]) as rpc:
         answer = await rpc.ask([("x", [])])
     assert answer.results == ["y" * 1000]
     assert answer.nbytes > 1000, "what counts is what memory holds"
+    assert encoding in node.headers[0]["Accept-Encoding"]
 
 
 async def test_cancelled_requests_give_their_place_back(node: Any) -> None:
