@@ -1,10 +1,8 @@
-"""The committed builds that a local chain has from its start."""
+"""The interface files of the programs that a local chain has from its start."""
 
 from __future__ import annotations
 
-from deploy.builds import INTERFACES, ROOT, Contract, contract, elf, text
-
-__all__ = ["INTERFACES", "ROOT", "Contract", "contract", "elf", "text"]
+from deploy.builds import INTERFACES
 
 BETS_ABI = INTERFACES / "Bets.abi.json"
 BETS_IDL = INTERFACES / "bets.idl.json"

@@ -14,6 +14,7 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3, Web3
 from web3.contract import AsyncContract
 
+from deploy import builds
 from deploy.evm import (
     PROGRAMS,
     Creation,
@@ -27,7 +28,7 @@ from deploy.evm import (
 from indexer.config import Chain
 from indexer.errors import Fatal
 from indexer.rpc.client import Rpc
-from localnet import artifacts, wallets
+from localnet import wallets
 from localnet.play import Receipt
 from localnet.stories.action import USDC
 from localnet.wallets import Cast
@@ -199,7 +200,7 @@ class EvmWallets:
     def contract(self, build: str, address: str) -> AsyncContract:
         """A contract's calls, by its committed build."""
         return self.web3.eth.contract(
-            address=Web3.to_checksum_address(address), abi=artifacts.contract(build).abi
+            address=Web3.to_checksum_address(address), abi=builds.contract(build).abi
         )
 
     def wallet(self, name: str) -> Wallet:

@@ -35,6 +35,7 @@ from spl.token.constants import TOKEN_PROGRAM_ID
 from spl.token.instructions import get_associated_token_address
 from web3 import Web3
 
+from deploy import builds
 from deploy.evm import create_address
 from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, network, svm
@@ -146,12 +147,12 @@ class _Maker:
                 raise Fatal(f"anvil: the flood's transaction {tx} failed")
 
     async def deploy(self) -> None:
-        crowd = artifacts.contract("Crowd", Path(__file__).parent / "contracts")
+        crowd = builds.contract("Crowd", Path(__file__).parent / "contracts")
         words = "".join(a[2:].lower().rjust(64, "0") for a in (self.bets, self.token))
-        codes = [artifacts.contract(name).bytecode for name in ("Bets", "TestToken")]
+        codes = [builds.contract(name).bytecode for name in ("Bets", "TestToken")]
         await self.mine(*[await self.send(code) for code in codes])
         await self.mine(*[await self.send(crowd.bytecode + words) for _ in self.crowds])
-        bets = self.web3.eth.contract(address=self.bets, abi=artifacts.contract("Bets").abi)
+        bets = self.web3.eth.contract(address=self.bets, abi=builds.contract("Bets").abi)
         self.crowd = self.web3.eth.contract(address=self.crowds[0], abi=crowd.abi)
         close_at = int(time.time()) + 300 * _DAY
         opened: list[str] = []
@@ -193,7 +194,7 @@ async def solana_history(home: Path, events: int, per_block: int) -> AsyncIterat
     began = time.monotonic()
     bettors = [keypair(0, f"flood {i}").pubkey() for i in range(BETTORS)]
     node = SolanaNode(
-        programs={svm.program_id(): artifacts.elf(artifacts.BETS_IDL)},
+        programs={svm.program_id(): builds.elf(artifacts.BETS_IDL)},
         accounts=dict(_genesis(bettors)),
         clock="slots",
         slot_ms=0,

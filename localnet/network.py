@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from deploy.builds import INTERFACES
 from indexer.errors import Fatal
 from localnet import anvil, artifacts, child, evm, ports, solananode, svm
 from localnet.calls.bets import EvmBets, SolanaBets
@@ -273,7 +274,7 @@ class Localnet:
 
 def evm_programs(deployed: evm.Deployed) -> tuple[Deployed, ...]:
     """The contracts by their names in the configuration."""
-    builds = (
+    built = (
         ("bets", "Bets", deployed.bets),
         ("feeds", "Feeds", deployed.feeds),
         ("contracts", "Contracts", deployed.contracts),
@@ -283,8 +284,7 @@ def evm_programs(deployed: evm.Deployed) -> tuple[Deployed, ...]:
         ("exchange", "Exchange", deployed.exchange),
     )
     return tuple(
-        Deployed(name, address, artifacts.INTERFACES / f"{build}.abi.json")
-        for name, build, address in builds
+        Deployed(name, address, INTERFACES / f"{build}.abi.json") for name, build, address in built
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from deploy.builds import ROOT
 from indexer.errors import Fatal
-from localnet.artifacts import ROOT
 
 
 def main() -> None:

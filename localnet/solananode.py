@@ -9,7 +9,7 @@ from pathlib import Path
 from solana.rpc.async_api import AsyncClient
 from solders.pubkey import Pubkey
 
-from deploy import loader
+from deploy import builds, loader
 from deploy.solana import OLD_CODE_ENDS
 from indexer.errors import Fatal
 from localnet import artifacts, child, ports, svm
@@ -23,7 +23,7 @@ async def start(
     ``slot_ms`` and ``finality`` (blocks) are heeded by our own node. Returns when it makes blocks.
     Raises Fatal when it isn't installed.
     """
-    programs = {str(svm.program_id(idl)): artifacts.elf(idl) for idl in artifacts.SOLANA_IDLS}
+    programs = {str(svm.program_id(idl)): builds.elf(idl) for idl in artifacts.SOLANA_IDLS}
     if kind == "litesvm":
         command = _litesvm(port, slot_ms, finality, programs)
     elif kind == "test-validator":

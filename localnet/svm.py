@@ -46,6 +46,7 @@ from spl.token.instructions import (
     mint_to,
 )
 
+from deploy import builds
 from indexer.errors import Fatal
 from localnet import artifacts
 from localnet.play import Receipt
@@ -248,7 +249,7 @@ class SolanaProgram:
     """One of our programs, called by a cast's wallets by its IDL."""
 
     def __init__(self, wallets: SolanaWallets, idl: Path) -> None:
-        parsed = Idl.from_json(artifacts.text(idl))
+        parsed = Idl.from_json(builds.text(idl))
         self.wallets, self.id = wallets, program_id(idl)
         provider = Provider(wallets.client, AnchorWallet(bank()))
         self.program = Program(parsed, self.id, provider)
@@ -319,7 +320,7 @@ class SolanaProgram:
 @cache
 def program_id(idl: Path = artifacts.BETS_IDL) -> Pubkey:
     """The program's id, as its interface has it."""
-    metadata: Any = Idl.from_json(artifacts.text(idl)).metadata
+    metadata: Any = Idl.from_json(builds.text(idl)).metadata
     return Pubkey.from_string(metadata["address"])
 
 

@@ -18,9 +18,10 @@ import based58
 from eth_abi.abi import decode
 from web3 import Web3
 
+from deploy import builds
 from indexer.decode.schema import table_name
 from indexer.errors import Fatal
-from localnet import artifacts, svm, wallets
+from localnet import svm, wallets
 from localnet.network import Deployed, EvmChain, SolanaChain
 
 # Anchor's mark of an event that a program tells itself by a call: sha256("anchor:event")[:8],
@@ -71,7 +72,7 @@ async def evm(chain: EvmChain, session: aiohttp.ClientSession) -> Truth:
     names = {
         (p.address.lower(), _topic(e)): table(p, e["name"])
         for p in programs
-        for e in json.loads(artifacts.text(p.interface))
+        for e in json.loads(builds.text(p.interface))
         if e["type"] == "event"
     }
     addresses = {p.address.lower() for p in programs}
@@ -101,7 +102,7 @@ async def solana(chain: SolanaChain, session: aiohttp.ClientSession) -> Truth:
     names = {
         (p.address, hashlib.sha256(f"event:{e['name']}".encode()).digest()[:8]): table(p, e["name"])
         for p in chain.programs
-        for e in json.loads(artifacts.text(p.interface))["events"]
+        for e in json.loads(builds.text(p.interface))["events"]
     }
     ids = {p.address for p in chain.programs}
     for item in (item for block in blocks for item in block["transactions"]):
@@ -127,7 +128,7 @@ async def evm_programs(chain: EvmChain, session: aiohttp.ClientSession) -> tuple
     """The chain's programs, and the contracts that projects have of their own."""
     found = list(chain.programs)
     for projects in (p for p in chain.programs if p.program == "projects"):
-        abi = json.loads(artifacts.text(projects.interface))
+        abi = json.loads(builds.text(projects.interface))
         event = next(e for e in abi if e["type"] == "event" and e["name"] == "ProjectCreated")
         data = [i for i in event["inputs"] if not i["indexed"]]
         place = [i["name"] for i in data].index("payouts")
@@ -144,7 +145,7 @@ def tables(programs: Iterable[Deployed]) -> set[str]:
     """The names of all events that the programs can emit."""
     found: set[str] = set()
     for p in programs:
-        declared = json.loads(artifacts.text(p.interface))
+        declared = json.loads(builds.text(p.interface))
         if isinstance(declared, dict):
             found |= {table(p, e["name"]) for e in declared["events"]}
         else:

@@ -22,6 +22,7 @@ from spl.token.instructions import (
     transfer_checked,
 )
 
+from deploy import builds
 from examples import project
 from localnet import artifacts, svm
 from localnet.calls.bets import SolanaBets
@@ -72,7 +73,7 @@ async def play(bets: SolanaBets) -> dict[str, int]:
 
 
 async def main() -> int:
-    programs = {str(svm.program_id()): artifacts.elf(artifacts.BETS_IDL)}
+    programs = {str(svm.program_id()): builds.elf(artifacts.BETS_IDL)}
     with TemporaryDirectory(prefix="chainfold-example-") as folder:
         async with SolanaNode(programs=programs, slot_ms=200, finality=4) as node:
             url = f"http://127.0.0.1:{node.rpc_port}"

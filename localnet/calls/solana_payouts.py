@@ -9,6 +9,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.system_program import ID as NONE
 
+from deploy import builds
 from localnet import artifacts
 from localnet.calls.contracts import INSTRUCTIONS, ed25519
 from localnet.calls.feeds import last_above
@@ -27,7 +28,7 @@ class SolanaPayouts:
     def __init__(self, wallets: SolanaWallets) -> None:
         self.wallets = wallets
         self.payouts = SolanaProgram(wallets, artifacts.PAYOUTS_IDL)
-        idl = json.loads(artifacts.text(artifacts.PAYOUTS_IDL))
+        idl = json.loads(builds.text(artifacts.PAYOUTS_IDL))
         cluster = next(c["value"] for c in idl["constants"] if c["name"] == "CLUSTER")
         self.cluster = Pubkey.from_string(cluster)
 

@@ -16,6 +16,7 @@ from support.anvil import Anvil
 from support.index import index_once, tables
 from support.solidity import compiled
 
+from deploy import builds
 from indexer import config as configuration
 from indexer import store
 from indexer.backfill import backfill
@@ -24,7 +25,6 @@ from indexer.errors import Fatal
 from indexer.follow import Reorg
 from indexer.status import status
 from indexer.verify import verify
-from localnet import artifacts
 
 SOURCE = Path(__file__).parent / "contracts" / "Family.sol"
 FOLDS = """
@@ -335,7 +335,7 @@ def test_the_clones_of_projects_are_its_children(tmp_path: Path, postgres_url: s
         owner = node.web3.eth.accounts[0]
 
         def deployed(name: str, *arguments: Any) -> Any:
-            built = artifacts.contract(name)
+            built = builds.contract(name)
             factory = node.web3.eth.contract(abi=built.abi, bytecode=built.bytecode)
             sent = factory.constructor(*arguments).transact({"from": owner})
             address: Any = node.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]

@@ -260,9 +260,9 @@ def test_a_view_is_made_changed_and_dropped_and_stands_a_migration(
 
 
 def _bytecode() -> str:
-    from localnet import artifacts
+    from deploy import builds
 
-    return artifacts.contract("Bets").bytecode
+    return builds.contract("Bets").bytecode
 
 
 def test_reindex_fetches_what_is_named_again(project: Project, databases: Databases) -> None:

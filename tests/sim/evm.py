@@ -13,6 +13,7 @@ import aiohttp
 from eth_abi.abi import encode
 from web3 import Web3
 
+from deploy import builds
 from localnet import anvil, artifacts, child, ports
 from sim.rpc import Rpc
 from sim.story import BETTORS, CREATORS, OUTCOMES, Action, Market, Story
@@ -68,7 +69,7 @@ class EvmChain:
         await self._mine()
 
     async def _deploy(self, name: str) -> str:
-        code = artifacts.contract(name).bytecode
+        code = builds.contract(name).bytecode
         sent = await self.rpc(
             "eth_sendTransaction", {"from": self.accounts[0], "data": code, "gas": hex(10**7)}
         )

@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import Transaction, VersionedTransaction
 
+from deploy import builds
 from localnet import artifacts
 from localnet.solana.bank import SYSTEM
 from localnet.solana.node import SolanaNode
@@ -214,7 +215,7 @@ def _genesis(made: SolanaChain) -> dict[Pubkey, Account]:
 @asynccontextmanager
 async def chain(seed: int, finality: int) -> AsyncIterator[SolanaChain]:
     node = SolanaNode(
-        programs={BETS: artifacts.elf(artifacts.BETS_IDL)},
+        programs={BETS: builds.elf(artifacts.BETS_IDL)},
         clock="slots",
         slot_ms=0,
         finality=finality,

@@ -10,8 +10,9 @@ from typing import Any
 
 from web3 import Web3
 
+from deploy import builds
 from localnet import anvil as binary
-from localnet import artifacts, ports
+from localnet import ports
 
 
 @dataclass
@@ -103,7 +104,7 @@ def running() -> Iterator[Anvil]:
 
 
 def _deploy(web3: Web3, name: str) -> Any:
-    built = artifacts.contract(name)
+    built = builds.contract(name)
     factory = web3.eth.contract(abi=built.abi, bytecode=built.bytecode)
     hash_ = factory.constructor().transact({"from": web3.eth.accounts[0]})
     address = web3.eth.wait_for_transaction_receipt(hash_)["contractAddress"]

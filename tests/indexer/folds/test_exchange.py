@@ -12,10 +12,10 @@ from support.accounts import against_chains, contradicted
 from support.anvil import Anvil
 from support.index import index_once
 
+from deploy import builds
 from indexer import config as configuration
 from indexer import store
 from indexer.verify import verify
-from localnet import artifacts
 
 ROOT = Path(__file__).resolve().parents[3]
 BUY, SELL = 0, 1
@@ -25,7 +25,7 @@ DAY = 86_400
 
 
 def deploy(anvil: Anvil, name: str) -> Any:
-    built = artifacts.contract(name)
+    built = builds.contract(name)
     factory = anvil.web3.eth.contract(abi=built.abi, bytecode=built.bytecode)
     sent = factory.constructor().transact({"from": anvil.web3.eth.accounts[0]})
     address = anvil.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]

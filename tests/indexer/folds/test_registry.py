@@ -31,13 +31,13 @@ from support.anvil import Anvil
 from support.index import index_once
 from support.index import tables as tables_of
 
+from deploy import builds
 from indexer import config as configuration
 from indexer import store
 from indexer.decode.batch import ORDINAL_BITS
 from indexer.folds import compile
 from indexer.log import writer
 from indexer.verify import verify
-from localnet import artifacts
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -173,7 +173,7 @@ def node() -> Iterator[Node]:
         word
         for name in PROGRAMS
         for idl in [INTERFACES / f"{name}.idl.json"]
-        for word in ("--program", str(Interface(name).address), str(artifacts.elf(idl)))
+        for word in ("--program", str(Interface(name).address), str(builds.elf(idl)))
     ]
     deployer = str(wallet("deployer").pubkey())
     process = subprocess.Popen(
@@ -315,7 +315,7 @@ def key_of_none() -> str:
 
 
 def deploy(anvil: Anvil, name: str, *args: Any) -> Any:
-    built = artifacts.contract(name)
+    built = builds.contract(name)
     factory = anvil.web3.eth.contract(abi=built.abi, bytecode=built.bytecode)
     sent = factory.constructor(*args).transact({"from": anvil.web3.eth.accounts[0]})
     address = anvil.web3.eth.wait_for_transaction_receipt(sent)["contractAddress"]

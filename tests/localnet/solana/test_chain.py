@@ -22,6 +22,7 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from deploy import builds
 from localnet import artifacts
 from localnet.solana import SolanaNode
 from localnet.solana.chain import Chain, Settings
@@ -422,7 +423,7 @@ def test_a_zstd_frame_is_readable(size: int) -> None:
 def test_programs_say_who_may_upgrade_them(authority: Pubkey | None) -> None:
     """As the upgradeable loader lays them out: programs read it there."""
     program = Pubkey.new_unique()
-    elf = artifacts.elf(artifacts.FEEDS_IDL)
+    elf = builds.elf(artifacts.FEEDS_IDL)
     chain = Chain(Settings(slot_ms=0, upgrade_authority=authority), {program: elf}, {})
     chain.produce()
 

@@ -40,6 +40,7 @@ from spl.token.instructions import (
     mint_to,
 )
 
+from deploy import builds
 from localnet import artifacts, svm
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +55,7 @@ def running(solana_process: Callable[..., Any]) -> dict[str, Any]:
         "30",
         "--program",
         str(svm.program_id()),
-        str(artifacts.elf(artifacts.BETS_IDL)),
+        str(builds.elf(artifacts.BETS_IDL)),
     )
 
 
@@ -270,7 +271,7 @@ async def test_anchorpy_calls_a_program(client: AsyncClient, payer: Keypair) -> 
     mint, _ = await mint_tokens(client, payer, 10**6)
     options = TxOpts(preflight_commitment=Confirmed)
     provider = Provider(client, Wallet(payer), options)
-    idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
+    idl = Idl.from_json(builds.text(artifacts.BETS_IDL))
     program = Program(idl, svm.program_id(), provider)
     me = payer.pubkey()
 

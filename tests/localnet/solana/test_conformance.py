@@ -37,6 +37,7 @@ from solders.system_program import CreateAccountParams, TransferParams, create_a
 from solders.transaction import VersionedTransaction
 from websockets.sync.client import connect
 
+from deploy import builds
 from localnet import artifacts, svm
 
 RECORDED = Path(__file__).parent / "recorded" / "validator.json"
@@ -301,7 +302,7 @@ def _cluster(play: Play) -> None:
 def _bets(play: Play, token: Pubkey) -> None:
     """A program of one's own, with accounts it makes and an event by self-CPI."""
     call, me = play.call, play.payer.pubkey()
-    idl = Idl.from_json(artifacts.text(artifacts.BETS_IDL))
+    idl = Idl.from_json(builds.text(artifacts.BETS_IDL))
     nowhere: Any = None
     bets = Program(idl, svm.program_id(), Provider(nowhere, Wallet(play.payer)))
 
@@ -849,7 +850,7 @@ def validator(command: str) -> Iterator[Play]:
                 *("--rpc-port", str(port), "--faucet-port", str(port + 2)),
                 *("--gossip-port", str(port + 3)),
                 *("--dynamic-port-range", f"{port + 4}-{port + 63}"),
-                *("--bpf-program", str(svm.program_id()), str(artifacts.elf(artifacts.BETS_IDL))),
+                *("--bpf-program", str(svm.program_id()), str(builds.elf(artifacts.BETS_IDL))),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -891,7 +892,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def ours(solana_process: Callable[..., Any]) -> dict[str, Any]:
-    program = ("--program", str(svm.program_id()), str(artifacts.elf(artifacts.BETS_IDL)))
+    program = ("--program", str(svm.program_id()), str(builds.elf(artifacts.BETS_IDL)))
     node = solana_process("--slot-ms", "50", *program)
     play = Play(node["url"], node["ws_url"])
     scenario(play)

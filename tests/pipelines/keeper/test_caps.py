@@ -20,8 +20,8 @@ from spl.token.instructions import (
     transfer,
 )
 
+from deploy import builds
 from indexer.cli import main
-from localnet import artifacts
 
 CHAINS: tuple[Literal["anvil", "solana"], ...] = ("anvil", "solana")
 Start = Callable[[Literal["anvil", "solana"]], AbstractAsyncContextManager[Any]]
@@ -177,7 +177,7 @@ def test_what_is_misspelt_is_one_line(options: list[str], words: str) -> None:
 
 async def evm_token(at: Any, owner: str) -> str:
     """Another token than the others', of which the owner lets Bets take some."""
-    web3, built = at.client.web3, artifacts.contract("TestToken")
+    web3, built = at.client.web3, builds.contract("TestToken")
     receipt = await at.client.receipts.wait(
         await at.client.wallet(owner).send(gas=3_000_000, data=built.bytecode, to=b"")
     )
