@@ -61,7 +61,8 @@ class Indexers:
         """kill -9."""
         self.kills += 1
         self.running.remove(one)
-        if one.running:
+        # it may have ended by itself since somebody looked
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(one.process.pid, signal.SIGKILL)
         await one.process.wait()
 
