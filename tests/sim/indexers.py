@@ -61,9 +61,10 @@ class Indexers:
         """kill -9."""
         self.kills += 1
         self.running.remove(one)
-        # it may have ended by itself since somebody looked
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(one.process.pid, signal.SIGKILL)
+        if one.running:
+            # it may have ended by itself a moment ago
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.process.pid, signal.SIGKILL)
         await one.process.wait()
 
     async def terminate(self, one: child.Child) -> None:
