@@ -29,10 +29,10 @@ def main(events: int, size: int, runs: int) -> None:
         for name, per_block in (("", size), ("_head", 10)):
             turns: list[tuple[float, float]] = []
             for turn in range(runs):
-                pair = [0, next(fresh)]
-                order = pair[:: -1 if turn % 2 else 1]
-                took = {market: _write(chain, per_block, market) for market in order}
-                turns.append((took[pair[0]], took[pair[1]]))
+                market = next(fresh)
+                order = (market, 0) if turn % 2 else (0, market)
+                took = {each: _write(chain, per_block, each) for each in order}
+                turns.append((took[0], took[market]))
             figures |= {
                 f"hot{name}_ms": round(statistics.median(h for h, _ in turns) * 1000, 2),
                 f"fresh{name}_ms": round(statistics.median(c for _, c in turns) * 1000, 2),
